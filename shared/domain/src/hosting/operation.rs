@@ -1,0 +1,490 @@
+//! Operations: one run of a workflow on one site, forward step by step, or backward taking each step back.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::lease::NotTaken;
+use super::{Lease, StepFailure, StepName};
+use crate::{Event, OperationId, OrgId, Refusal, SiteId, Timestamp, UserId};
+
+/// How long after its message was due an operation is looked for: ordinary messages come first, lost ones are replaced.
+pub const SWEEP_GRACE: Duration = Duration::from_secs(30);
+
+/// One run of a workflow on one site.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Operation {
+    /// Its id.
+    pub id: OperationId,
+    /// Whose site.
+    pub org: OrgId,
+    /// Which site.
+    pub site: SiteId,
+    /// The site's name, for messages about the operation.
+    pub fqdn: String,
+    /// Which workflow.
+    pub kind: OperationKind,
+    /// Where it stands.
+    pub state: OperationState,
+    /// Whether steps are done or taken back.
+    pub direction: Direction,
+    /// The place of the current step in the order of the workflow.
+    pub cursor: usize,
+    /// The site is the customer's: from here on only forward.
+    pub point_of_no_return: bool,
+    /// Why it stopped or turned back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<StepFailure>,
+    /// Who asked for it; absent when the product did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_by: Option<UserId>,
+    /// When it was asked for.
+    pub created_at: Timestamp,
+    /// When its next turn is due.
+    pub next_at: Timestamp,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+    /// Who works on it.
+    #[serde(default)]
+    pub lease: Lease,
+}
+
+/// A workflow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OperationKind {
+    /// Builds a site.
+    Provision,
+    /// Takes a site down and keeps its data.
+    Deprovision,
+}
+
+/// Where an operation stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OperationState {
+    /// No turn yet.
+    Queued,
+    /// Between two steps, or at one.
+    Running,
+    /// For something outside.
+    Waiting,
+    /// Taking back what it did.
+    Compensating,
+    /// People must look; a retry goes on from the step that failed.
+    NeedsAttention,
+    /// Everything done.
+    Succeeded,
+    /// Everything taken back.
+    RolledBack,
+}
+
+impl OperationState {
+    /// Whether the operation is over.
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Succeeded | Self::RolledBack)
+    }
+}
+
+/// Which way an operation goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// Doing steps.
+    Forward,
+    /// Taking steps back.
+    Back,
+}
+
+/// What an operation is asked for with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Request {
+    /// The new operation's id.
+    pub operation: OperationId,
+    /// Who asks.
+    pub by: Option<UserId>,
+    /// When.
+    pub now: Timestamp,
+}
+
+impl Operation {
+    /// An operation is asked for.
+    #[must_use]
+    pub fn queue(
+        kind: OperationKind,
+        org: OrgId,
+        site: SiteId,
+        fqdn: &str,
+        request: Request,
+    ) -> (Self, OperationQueued) {
+        let operation = Self {
+            id: request.operation,
+            org,
+            site,
+            fqdn: fqdn.to_owned(),
+            kind,
+            state: OperationState::Queued,
+            direction: Direction::Forward,
+            cursor: 0,
+            point_of_no_return: kind == OperationKind::Deprovision,
+            error: None,
+            requested_by: request.by,
+            created_at: request.now,
+            next_at: request.now,
+            ended_at: None,
+            lease: Lease::default(),
+        };
+        let queued = operation.queued(QueueReason::Requested);
+        (operation, queued)
+    }
+
+    /// The step that the next turn is about.
+    ///
+    /// `None` when the operation is over.
+    #[must_use]
+    pub fn step(&self) -> Option<StepName> {
+        if self.state.is_final() { None } else { self.kind.steps().get(self.cursor).copied() }
+    }
+
+    /// How many steps are done, in percent.
+    #[must_use]
+    pub fn percent(&self) -> u8 {
+        let done = self.cursor.min(self.kind.steps().len()) * 100 / self.kind.steps().len();
+        u8::try_from(done).unwrap_or(100)
+    }
+
+    /// When the sweep must look at it, if no message moves it before.
+    #[must_use]
+    pub fn due_at(&self) -> Option<Timestamp> {
+        if self.state.is_final() || self.state == OperationState::NeedsAttention {
+            return None;
+        }
+        Some(self.lease.until.unwrap_or(self.next_at + SWEEP_GRACE))
+    }
+
+    /// A worker takes the next turn, for a message that was sent at `fence`.
+    ///
+    /// # Errors
+    /// When it is over, waits for people, has another worker, or the message is a duplicate.
+    pub fn take(self, fence: u64, owner: &str, now: Timestamp) -> Result<Self, NotTaken> {
+        if self.due_at().is_none() {
+            return Err(NotTaken::Stale);
+        }
+        let lease = self.lease.take(Some(fence), owner, now)?;
+        let state = match self.direction {
+            Direction::Forward => OperationState::Running,
+            Direction::Back => OperationState::Compensating,
+        };
+        Ok(Self { lease, state, ..self })
+    }
+
+    /// The current step is done. The last one ends the operation.
+    #[must_use]
+    pub fn advanced(self, now: Timestamp) -> Self {
+        let cursor = self.cursor + 1;
+        let over = cursor >= self.kind.steps().len();
+        let state = if over { OperationState::Succeeded } else { OperationState::Running };
+        Self { cursor, state, error: None, ended_at: over.then_some(now), ..self.released(now) }
+    }
+
+    /// The current step cannot be taken back from here on, nor any before it.
+    #[must_use]
+    pub fn past_return(self) -> Self {
+        Self { point_of_no_return: true, ..self }
+    }
+
+    /// The current step waits for something outside, or tries again later.
+    #[must_use]
+    pub fn waiting(self, until: Timestamp) -> Self {
+        let state = match self.direction {
+            Direction::Forward => OperationState::Waiting,
+            Direction::Back => OperationState::Compensating,
+        };
+        Self { state, ..self.released(until) }
+    }
+
+    /// The operation cannot succeed and takes everything back; after the point of no return people must look.
+    #[must_use]
+    pub fn aborted(self, failure: StepFailure, now: Timestamp) -> (Self, Option<OperationFailed>) {
+        if self.point_of_no_return {
+            let (operation, failed) = self.halted(failure, now);
+            return (operation, Some(failed));
+        }
+        (Self { error: Some(failure), ..self.turned_back(now) }, None)
+    }
+
+    /// The current step's effects are gone. The first one's end the operation.
+    #[must_use]
+    pub fn retreated(self, now: Timestamp) -> Self {
+        let over = self.cursor == 0;
+        let state = if over { OperationState::RolledBack } else { OperationState::Compensating };
+        let cursor = self.cursor.saturating_sub(1);
+        Self { cursor, state, ended_at: over.then_some(now), ..self.released(now) }
+    }
+
+    /// The operation stops until people have looked.
+    #[must_use]
+    pub fn halted(self, failure: StepFailure, now: Timestamp) -> (Self, OperationFailed) {
+        let failed = OperationFailed {
+            operation: self.id,
+            site: self.site,
+            fqdn: self.fqdn.clone(),
+            kind: self.kind,
+            direction: self.direction,
+            failure: failure.clone(),
+            requested_by: self.requested_by,
+        };
+        (Self { state: OperationState::NeedsAttention, error: Some(failure), ..self.released(now) }, failed)
+    }
+
+    /// People looked: the operation goes on from the step that failed, in the direction it had.
+    ///
+    /// # Errors
+    /// `not_retryable` unless it waits for people.
+    pub fn retry(self, now: Timestamp) -> Result<(Self, OperationQueued), Refusal> {
+        if self.state != OperationState::NeedsAttention {
+            let message = "Only an operation that needs attention can be retried.";
+            return Err(Refusal::conflict("not_retryable", message));
+        }
+        let state = match self.direction {
+            Direction::Forward => OperationState::Running,
+            Direction::Back => OperationState::Compensating,
+        };
+        let operation = Self { state, ..self.released(now) };
+        let queued = operation.queued(QueueReason::Retried);
+        Ok((operation, queued))
+    }
+
+    /// Somebody wants none of it any more. Cancelling what already turns back changes nothing.
+    ///
+    /// # Errors
+    /// `point_of_no_return` once the site is the customer's, `operation_ended` when it is over.
+    pub fn cancel(self, now: Timestamp) -> Result<(Self, OperationQueued), Refusal> {
+        if self.state.is_final() {
+            return Err(Refusal::conflict("operation_ended", "The operation has ended."));
+        }
+        if self.point_of_no_return {
+            let message = "The operation is past the point where it could be taken back.";
+            return Err(Refusal::conflict("point_of_no_return", message));
+        }
+        // A worker may be at the step right now: it keeps its lease, its commit is refused by the version, and what it
+        // made is found by what the step stored before.
+        let lease = self.lease.clone();
+        let operation = match self.direction {
+            Direction::Forward => Self { lease, ..self.turned_back(now) },
+            Direction::Back => self,
+        };
+        let queued = operation.queued(QueueReason::Cancelled);
+        Ok((operation, queued))
+    }
+
+    /// What the finished roll-back tells.
+    #[must_use]
+    pub fn rolled_back(&self) -> OperationRolledBack {
+        OperationRolledBack {
+            operation: self.id,
+            site: self.site,
+            fqdn: self.fqdn.clone(),
+            failure: self.error.clone(),
+            requested_by: self.requested_by,
+        }
+    }
+
+    fn turned_back(self, now: Timestamp) -> Self {
+        let last = self.kind.steps().len() - 1;
+        let cursor = self.cursor.min(last);
+        Self { direction: Direction::Back, state: OperationState::Compensating, cursor, ..self.released(now) }
+    }
+
+    fn released(self, next_at: Timestamp) -> Self {
+        Self { lease: self.lease.released(), next_at, ..self }
+    }
+
+    fn queued(&self, reason: QueueReason) -> OperationQueued {
+        OperationQueued {
+            operation: self.id,
+            site: self.site,
+            kind: self.kind,
+            reason,
+            fence: self.lease.fence,
+        }
+    }
+}
+
+/// `hosting.operation_queued`: an operation wants its next turn.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OperationQueued {
+    /// Which.
+    pub operation: OperationId,
+    /// On which site.
+    pub site: SiteId,
+    /// Which workflow.
+    pub kind: OperationKind,
+    /// Why now.
+    pub reason: QueueReason,
+    /// How often its lease was taken before.
+    pub fence: u64,
+}
+
+/// Why an operation was put into the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum QueueReason {
+    /// It is new.
+    Requested,
+    /// People looked at its failure.
+    Retried,
+    /// Somebody wants it taken back.
+    Cancelled,
+}
+
+/// `hosting.operation_failed`: an operation stopped until people have looked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OperationFailed {
+    /// Which.
+    pub operation: OperationId,
+    /// On which site.
+    pub site: SiteId,
+    /// The site's name.
+    pub fqdn: String,
+    /// Which workflow.
+    pub kind: OperationKind,
+    /// Whether it was doing or taking back.
+    pub direction: Direction,
+    /// Why, and what to do about it.
+    pub failure: StepFailure,
+    /// Who asked for the operation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_by: Option<UserId>,
+}
+
+/// `hosting.operation_rolled_back`: an operation took everything back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OperationRolledBack {
+    /// Which.
+    pub operation: OperationId,
+    /// On which site.
+    pub site: SiteId,
+    /// The site's name.
+    pub fqdn: String,
+    /// Why; absent when somebody cancelled it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<StepFailure>,
+    /// Who asked for the operation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_by: Option<UserId>,
+}
+
+impl Event for OperationQueued {
+    const TYPE: &'static str = "hosting.operation_queued";
+}
+
+impl Event for OperationFailed {
+    const TYPE: &'static str = "hosting.operation_failed";
+}
+
+impl Event for OperationRolledBack {
+    const TYPE: &'static str = "hosting.operation_rolled_back";
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::hosting::lease::LEASE;
+
+    const NOW: Timestamp = Timestamp::from_secs(1_000);
+
+    fn operation() -> Operation {
+        let request = Request { operation: OperationId::from_ulid(1), by: None, now: NOW };
+        let (org, site) = (OrgId::from_ulid(2), SiteId::from_ulid(3));
+        Operation::queue(OperationKind::Provision, org, site, "acme.sites.example", request).0
+    }
+
+    fn failure(operation: &Operation) -> StepFailure {
+        operation.step().unwrap_or(StepName::CheckPlan).timed_out(NOW)
+    }
+
+    #[test]
+    fn forward_to_the_end_in_as_many_turns_as_steps() {
+        let mut operation = operation();
+        for turn in 0..14 {
+            operation = operation.take(turn, "worker", NOW).expect("its turn");
+            assert_eq!(operation.due_at(), Some(NOW + LEASE));
+            operation = operation.advanced(NOW);
+        }
+        assert_eq!((operation.state, operation.percent()), (OperationState::Succeeded, 100));
+        assert_eq!((operation.step(), operation.due_at()), (None, None));
+        assert!(operation.take(14, "worker", NOW).is_err());
+    }
+
+    #[test]
+    fn cancelled_before_the_point_of_no_return_it_takes_the_current_step_back_first() {
+        let mut operation = operation();
+        operation.cursor = 4;
+        let (mut back, queued) = operation.cancel(NOW).expect("before the point of no return");
+        assert_eq!((back.step(), queued.reason), (Some(StepName::CreateBucket), QueueReason::Cancelled));
+        for _ in 0..5 {
+            assert_eq!(back.state, OperationState::Compensating);
+            back = back.retreated(NOW);
+        }
+        assert_eq!(back.state, OperationState::RolledBack);
+    }
+
+    #[test]
+    fn what_is_past_the_point_of_no_return_only_goes_forward() {
+        let active = operation().past_return();
+        assert_eq!(active.clone().cancel(NOW).map_err(|refusal| refusal.code), Err("point_of_no_return"));
+        let why = failure(&active);
+        let (halted, failed) = active.aborted(why, NOW);
+        assert_eq!((halted.state, halted.direction), (OperationState::NeedsAttention, Direction::Forward));
+        assert!(failed.is_some());
+    }
+
+    #[test]
+    fn a_cancel_does_not_break_into_a_running_turn() {
+        let running = operation().take(0, "worker", NOW).expect("free");
+        let (cancelled, queued) = running.cancel(NOW).expect("before the point of no return");
+        assert_eq!((queued.fence, cancelled.lease.until), (1, Some(NOW + LEASE)));
+        assert_eq!(cancelled.clone().take(1, "other", NOW), Err(NotTaken::Held));
+        assert!(cancelled.take(1, "other", NOW + LEASE).is_ok());
+    }
+
+    proptest! {
+        /// Whatever happens in whatever order: it never goes forward after it turned back, never turns back after the
+        /// point of no return, never leaves its steps, and over is over.
+        #[test]
+        fn no_order_of_happenings_leads_astray(happenings in prop::collection::vec(0..8_u8, 0..80)) {
+            let mut operation = operation();
+            for happening in happenings {
+                let before = operation.clone();
+                operation = match happening {
+                    0 | 1 if operation.direction == Direction::Forward && operation.step().is_some() =>
+                        operation.advanced(NOW),
+                    0..=2 if operation.direction == Direction::Back && operation.step().is_some() =>
+                        operation.retreated(NOW),
+                    3 if operation.step().is_some() => { let why = failure(&operation); operation.halted(why, NOW).0 }
+                    4 if operation.step().is_some() && operation.direction == Direction::Forward => {
+                        let why = failure(&operation);
+                        operation.aborted(why, NOW).0
+                    }
+                    5 => operation.clone().retry(NOW).map_or(operation, |(operation, _)| operation),
+                    6 => operation.clone().cancel(NOW).map_or(operation, |(operation, _)| operation),
+                    7 if operation.step() == Some(StepName::Activate) => operation.past_return(),
+                    _ => operation,
+                };
+                prop_assert!(operation.cursor <= 14);
+                prop_assert!(before.direction == Direction::Forward || operation.direction == Direction::Back);
+                prop_assert!(!before.point_of_no_return || operation.direction == before.direction);
+                prop_assert!(!before.state.is_final() || operation == before);
+                prop_assert!(operation.state.is_final() || operation.step().is_some());
+                prop_assert_eq!(operation.state == OperationState::RolledBack,
+                    operation.direction == Direction::Back && operation.ended_at.is_some());
+            }
+        }
+    }
+}
