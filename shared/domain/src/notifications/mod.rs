@@ -1,1 +1,15 @@
-//! Rules of the area notifications.
+//! Mail: what is said to whom and why, how far a delivery has come, and to whom nothing may be sent.
+
+pub mod addressee;
+pub mod contact;
+pub mod delivery;
+pub mod fact;
+pub mod notice;
+pub mod suppression;
+
+pub use addressee::Addressee;
+pub use contact::{ContactMessage, NewContactMessage};
+pub use delivery::{Claim, Delivery, DeliveryState, Feedback, Letterhead, MailQueued, MailUndeliverable};
+pub use fact::{Fact, Letter, NotUnderstood, Reader};
+pub use notice::{Class, Notice, Template};
+pub use suppression::{Suppression, SuppressionReason, Verdict, mailbox, verdict};
