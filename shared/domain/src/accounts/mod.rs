@@ -2,12 +2,20 @@
 
 pub mod access;
 pub mod entitlements;
+pub mod lockout;
 pub mod organisation;
+pub mod password;
 pub mod person;
 pub mod session;
+pub mod sign_up;
+pub mod verification;
 
 pub use access::{AccessClaims, Denied, admit};
-pub use entitlements::{Entitlements, Mode, ProductEntitlement};
-pub use organisation::{Membership, OrgSettings, OrgState, Organisation, Role};
+pub use entitlements::{Access, Entitlements, Mode, ProductEntitlement};
+pub use lockout::Attempts;
+pub use organisation::{Membership, OrgSettings, OrgState, Organisation, OrganisationCreated, Role};
+pub use password::Password;
 pub use person::{User, UserState};
-pub use session::Session;
+pub use session::{Session, SessionRevoked, SessionStarted};
+pub use sign_up::{Identity, NewAccount, SignUp, UserSignedUp};
+pub use verification::{EmailVerified, Verification, VerificationRequested};

@@ -49,3 +49,25 @@ pub enum UserState {
     /// Shut out by staff.
     Suspended,
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn user() -> User {
+        User {
+            id: UserId::from_ulid(1),
+            email: "anna@example.com".parse().expect("a sound address"),
+            first_name: Some("Anna".to_owned()),
+            last_name: None,
+            locale: Locale::En,
+            state: UserState::Active,
+            email_verified_at: None,
+            organisations: vec![OrgId::from_ulid(2)],
+            operator: false,
+            terms_accepted_at: None,
+            marketing_agreed_at: None,
+            created_at: Timestamp::from_secs(1_000_000),
+        }
+    }
+}
