@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Lease;
+use crate::id::{Id, Kind};
 use crate::{Event, OperationId, OrgId, SiteId, Timestamp};
 
 /// The most changes in one batch. Route 53 takes 1,000, counting an UPSERT twice.
@@ -13,6 +14,18 @@ pub const MOST_CHANGES: usize = 500;
 /// A site's address changes when it moves; resolvers must notice within a minute.
 const ADDRESS_TTL: u64 = 60;
 const TTL: u64 = 300;
+
+/// The kind of `chg_…` identifiers.
+#[derive(Debug)]
+pub enum Change {}
+
+impl Kind for Change {
+    const PREFIX: &'static str = "chg";
+    const NAME: &'static str = "ChangeId";
+}
+
+/// A place in a zone's queue of changes.
+pub type ChangeId = Id<Change>;
 
 /// A type of DNS record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -167,8 +180,8 @@ pub enum RecordState {
 /// A change that waits for, or is under way to, the name servers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DnsChange {
-    /// Its place in the queue: a ULID.
-    pub id: String,
+    /// Its place in the queue.
+    pub id: ChangeId,
     /// The zone.
     pub zone: String,
     /// What to do.
@@ -223,7 +236,7 @@ impl ManagedRecord {
 
     /// The change that carries this wish to the name servers.
     #[must_use]
-    pub fn change(&self, id: String) -> DnsChange {
+    pub fn change(&self, id: ChangeId) -> DnsChange {
         DnsChange {
             id,
             zone: self.zone.clone(),
@@ -344,7 +357,11 @@ mod tests {
         let second = first.clone().unwanted(OperationId::from_ulid(4), NOW);
         assert!(second.revision > first.revision, "within one millisecond");
         let other = wanted("b.sites.example", None);
-        let changes = [second.change("1".into()), first.change("2".into()), other.change("3".into())];
+        let changes = [
+            second.change(ChangeId::from_ulid(1)),
+            first.change(ChangeId::from_ulid(2)),
+            other.change(ChangeId::from_ulid(3)),
+        ];
         let batch = next_batch(&changes, MOST_CHANGES);
         assert_eq!(batch.submit, [changes[0].clone(), changes[2].clone()]);
         assert_eq!(batch.superseded, [changes[1].clone()]);
@@ -354,8 +371,8 @@ mod tests {
     #[test]
     fn what_is_under_way_is_not_submitted_again() {
         let first = wanted("a.sites.example", None);
-        let under_way = DnsChange { submitted: Some("C1".into()), ..first.change("1".into()) };
-        let later = first.unwanted(OperationId::from_ulid(4), NOW).change("2".into());
+        let under_way = DnsChange { submitted: Some("C1".into()), ..first.change(ChangeId::from_ulid(1)) };
+        let later = first.unwanted(OperationId::from_ulid(4), NOW).change(ChangeId::from_ulid(2));
         let batch = next_batch(&[under_way, later.clone()], MOST_CHANGES);
         assert_eq!((batch.submit, batch.superseded), (vec![later], Vec::new()));
     }

@@ -200,7 +200,7 @@ impl Host {
             HostState::Requested | HostState::Launching | HostState::Bootstrapping
                 if now.since(self.requested_at) >= LAUNCH_PATIENCE =>
             {
-                let host = Self { state: HostState::Failed, token_hash: None, ..self.clone() };
+                let host = self.clone().given_up();
                 let failed = HostFailed { host: self.id, pool: self.pool.clone() };
                 Some(HostTrouble::Failed(host, failed))
             }
@@ -211,6 +211,12 @@ impl Host {
             }
             _ => None,
         }
+    }
+
+    /// Its instance died before it came up; what is left of it is to be terminated.
+    #[must_use]
+    pub fn given_up(self) -> Self {
+        Self { state: HostState::Failed, token_hash: None, ..self }
     }
 
     /// Its instance is gone.

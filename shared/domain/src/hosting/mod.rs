@@ -12,7 +12,7 @@ pub mod pool;
 pub mod site;
 pub mod step;
 
-pub use dns::{DnsAction, DnsChange, DnsChangesQueued, ManagedRecord, RecordSet, RecordType, Zone};
+pub use dns::{ChangeId, DnsAction, DnsChange, DnsChangesQueued, ManagedRecord, RecordSet, RecordType, Zone};
 pub use host::{Host, HostState, Reservation};
 pub use identity::{EmailIdentity, IdentityState};
 pub use label::{ClaimState, Label, LabelClaim};
@@ -20,4 +20,4 @@ pub use lease::Lease;
 pub use operation::{Direction, Operation, OperationKind, OperationQueued, OperationState, QueueReason};
 pub use pool::{CapacityWanted, Pool, PoolSettings, Waiter};
 pub use site::{Desired, NewSite, Run, Site, SiteState, Usage};
-pub use step::{OperationLog, Step, StepFailure, StepName, StepState};
+pub use step::{LogId, OperationLog, Step, StepFailure, StepName, StepState};

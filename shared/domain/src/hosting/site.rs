@@ -536,7 +536,7 @@ mod tests {
     #[test]
     fn deleting_past_the_point_of_no_return_waits_for_the_operation() {
         let granted = ask("acme", &Entitlements::trial(), 0).expect("the trial holds one");
-        let operation = granted.operation.past_return();
+        let operation = Operation { point_of_no_return: true, ..granted.operation };
         let (site, _) = granted.site.placed(HostId::from_ulid(1)).activated(&operation, NOW);
         let deletion = site.delete(Some(&operation), request(4)).expect("there").expect("new");
         assert_eq!(deletion.operation, None);

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::OperationKind;
+use crate::id::{Id, Kind};
 use crate::{OperationId, Timestamp};
 
 /// How often a step is tried before people must look.
@@ -134,7 +135,7 @@ impl StepName {
             Self::ReserveSlot => 15 * MINUTE,
             Self::AwaitHost => 10 * MINUTE,
             // Route 53 has been seen to stay PENDING for 20 minutes.
-            Self::AwaitDns | Self::DeleteRecords => 30 * MINUTE,
+            Self::AwaitDns | Self::QueueDns | Self::DeleteRecords => 30 * MINUTE,
             _ => 5 * MINUTE,
         }
     }
@@ -153,7 +154,7 @@ impl StepName {
                 "The host that was chosen for the site does not answer.",
                 "Look at the host's heartbeat and its instance's console output, then retry the operation.",
             ),
-            Self::AwaitDns | Self::DeleteRecords => (
+            Self::AwaitDns | Self::QueueDns | Self::DeleteRecords => (
                 "dns_slow",
                 "The name servers have not taken the site's records over in time.",
                 "Look at Route 53's service health and the zone's queue (runbook hosting-dns), then retry the operation.",
@@ -332,6 +333,18 @@ pub fn back_off(failures: u32, dice: u64) -> Duration {
     let ceiling = (2_000_u64 << failures.min(5)).min(60_000);
     Duration::from_millis(1_000 + dice % ceiling)
 }
+
+/// The kind of `log_…` identifiers.
+#[derive(Debug)]
+pub enum Line {}
+
+impl Kind for Line {
+    const PREFIX: &'static str = "log";
+    const NAME: &'static str = "LogId";
+}
+
+/// A place in an operation's log.
+pub type LogId = Id<Line>;
 
 /// One line of an operation's log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
