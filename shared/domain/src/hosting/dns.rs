@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Lease;
 use crate::id::{Id, Kind};
 use crate::{Event, OperationId, OrgId, SiteId, Timestamp};
 
@@ -118,16 +117,13 @@ pub struct Zone {
     /// Throttled calls in a row.
     #[serde(default)]
     pub throttled: u32,
-    /// Who submits changes; one worker at a time, as Route 53 takes one batch of a zone at a time.
-    #[serde(default)]
-    pub lease: Lease,
 }
 
 impl Zone {
     /// A zone with an empty queue.
     #[must_use]
     pub fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), next_at: None, throttled: 0, lease: Lease::default() }
+        Self { name: name.to_owned(), next_at: None, throttled: 0 }
     }
 }
 

@@ -6,7 +6,6 @@ pub mod host;
 pub mod host_protocol;
 pub mod identity;
 pub mod label;
-pub mod lease;
 pub mod operation;
 pub mod pool;
 pub mod site;
@@ -16,7 +15,6 @@ pub use dns::{ChangeId, DnsAction, DnsChange, DnsChangesQueued, ManagedRecord, R
 pub use host::{Host, HostState, Reservation};
 pub use identity::{EmailIdentity, IdentityState};
 pub use label::{ClaimState, Label, LabelClaim};
-pub use lease::Lease;
 pub use operation::{Direction, Operation, OperationKind, OperationQueued, OperationState, QueueReason};
 pub use pool::{CapacityWanted, Pool, PoolSettings, Waiter};
 pub use site::{Desired, NewSite, Run, Site, SiteState, Usage};

@@ -5,8 +5,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::lease::NotTaken;
-use super::{Lease, StepFailure, StepName};
+use super::{StepFailure, StepName};
 use crate::{Event, OperationId, OrgId, Refusal, SiteId, Timestamp, UserId};
 
 /// How long after its message was due an operation is looked for: ordinary messages come first, lost ones are replaced.
@@ -46,9 +45,6 @@ pub struct Operation {
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
-    /// Who works on it.
-    #[serde(default)]
-    pub lease: Lease,
 }
 
 /// A workflow.
@@ -135,7 +131,6 @@ impl Operation {
             created_at: request.now,
             next_at: request.now,
             ended_at: None,
-            lease: Lease::default(),
         };
         let queued = operation.queued(QueueReason::Requested);
         (operation, queued)
@@ -156,29 +151,11 @@ impl Operation {
         u8::try_from(done).unwrap_or(100)
     }
 
-    /// When the sweep must look at it, if no message moves it before.
+    /// When the sweep must look at it, if no message moves it before; `None` when it is over or waits for people.
     #[must_use]
     pub fn due_at(&self) -> Option<Timestamp> {
-        if self.state.is_final() || self.state == OperationState::NeedsAttention {
-            return None;
-        }
-        Some(self.lease.until.unwrap_or(self.next_at + SWEEP_GRACE))
-    }
-
-    /// A worker takes the next turn, for a message that was sent at `fence`.
-    ///
-    /// # Errors
-    /// When it is over, waits for people, has another worker, or the message is a duplicate.
-    pub fn take(self, fence: u64, owner: &str, now: Timestamp) -> Result<Self, NotTaken> {
-        if self.due_at().is_none() {
-            return Err(NotTaken::Stale);
-        }
-        let lease = self.lease.take(Some(fence), owner, now)?;
-        let state = match self.direction {
-            Direction::Forward => OperationState::Running,
-            Direction::Back => OperationState::Compensating,
-        };
-        Ok(Self { lease, state, ..self })
+        let rests = self.state.is_final() || self.state == OperationState::NeedsAttention;
+        (!rests).then(|| self.next_at + SWEEP_GRACE)
     }
 
     /// The current step is done. The last one ends the operation; activation cannot be taken back.
@@ -189,7 +166,7 @@ impl Operation {
         let over = cursor >= self.kind.steps().len();
         let state = if over { OperationState::Succeeded } else { OperationState::Running };
         let ended_at = over.then_some(now);
-        Self { cursor, state, point_of_no_return, error: None, ended_at, ..self.released(now) }
+        Self { cursor, state, point_of_no_return, error: None, ended_at, next_at: now, ..self }
     }
 
     /// The current step waits for something outside, or tries again later.
@@ -199,7 +176,7 @@ impl Operation {
             Direction::Forward => OperationState::Waiting,
             Direction::Back => OperationState::Compensating,
         };
-        Self { state, ..self.released(until) }
+        Self { state, next_at: until, ..self }
     }
 
     /// The operation cannot succeed and takes everything back; after the point of no return people must look.
@@ -218,7 +195,7 @@ impl Operation {
         let over = self.cursor == 0;
         let state = if over { OperationState::RolledBack } else { OperationState::Compensating };
         let cursor = self.cursor.saturating_sub(1);
-        Self { cursor, state, ended_at: over.then_some(now), ..self.released(now) }
+        Self { cursor, state, ended_at: over.then_some(now), next_at: now, ..self }
     }
 
     /// The operation stops until people have looked.
@@ -233,7 +210,7 @@ impl Operation {
             failure: failure.clone(),
             requested_by: self.requested_by,
         };
-        (Self { state: OperationState::NeedsAttention, error: Some(failure), ..self.released(now) }, failed)
+        (Self { state: OperationState::NeedsAttention, error: Some(failure), next_at: now, ..self }, failed)
     }
 
     /// People looked: the operation goes on from the step that failed, in the direction it had.
@@ -249,7 +226,7 @@ impl Operation {
             Direction::Forward => OperationState::Running,
             Direction::Back => OperationState::Compensating,
         };
-        let operation = Self { state, ..self.released(now) };
+        let operation = Self { state, next_at: now, ..self };
         let queued = operation.queued(QueueReason::Retried);
         Ok((operation, queued))
     }
@@ -266,11 +243,8 @@ impl Operation {
             let message = "The operation is past the point where it could be taken back.";
             return Err(Refusal::conflict("point_of_no_return", message));
         }
-        // A worker may be at the step right now: it keeps its lease, its commit is refused by the version, and what it
-        // made is found by what the step stored before.
-        let lease = self.lease.clone();
         let operation = match self.direction {
-            Direction::Forward => Self { lease, ..self.turned_back(now) },
+            Direction::Forward => self.turned_back(now),
             Direction::Back => self,
         };
         let queued = operation.queued(QueueReason::Cancelled);
@@ -292,21 +266,11 @@ impl Operation {
     fn turned_back(self, now: Timestamp) -> Self {
         let last = self.kind.steps().len() - 1;
         let cursor = self.cursor.min(last);
-        Self { direction: Direction::Back, state: OperationState::Compensating, cursor, ..self.released(now) }
-    }
-
-    fn released(self, next_at: Timestamp) -> Self {
-        Self { lease: self.lease.released(), next_at, ..self }
+        Self { direction: Direction::Back, state: OperationState::Compensating, cursor, next_at: now, ..self }
     }
 
     fn queued(&self, reason: QueueReason) -> OperationQueued {
-        OperationQueued {
-            operation: self.id,
-            site: self.site,
-            kind: self.kind,
-            reason,
-            fence: self.lease.fence,
-        }
+        OperationQueued { operation: self.id, site: self.site, kind: self.kind, reason }
     }
 }
 
@@ -321,8 +285,6 @@ pub struct OperationQueued {
     pub kind: OperationKind,
     /// Why now.
     pub reason: QueueReason,
-    /// How often its lease was taken before.
-    pub fence: u64,
 }
 
 /// Why an operation was put into the queue.
@@ -391,7 +353,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::hosting::lease::LEASE;
 
     const NOW: Timestamp = Timestamp::from_secs(1_000);
 
@@ -408,14 +369,12 @@ mod tests {
     #[test]
     fn forward_to_the_end_in_as_many_turns_as_steps() {
         let mut operation = operation();
-        for turn in 0..14 {
-            operation = operation.take(turn, "worker", NOW).expect("its turn");
-            assert_eq!(operation.due_at(), Some(NOW + LEASE));
+        for _ in 0..14 {
+            assert_eq!(operation.due_at(), Some(NOW + SWEEP_GRACE));
             operation = operation.advanced(NOW);
         }
         assert_eq!((operation.state, operation.percent()), (OperationState::Succeeded, 100));
         assert_eq!((operation.step(), operation.due_at()), (None, None));
-        assert!(operation.take(14, "worker", NOW).is_err());
     }
 
     #[test]
@@ -439,15 +398,6 @@ mod tests {
         let (halted, failed) = active.aborted(why, NOW);
         assert_eq!((halted.state, halted.direction), (OperationState::NeedsAttention, Direction::Forward));
         assert!(failed.is_some());
-    }
-
-    #[test]
-    fn a_cancel_does_not_break_into_a_running_turn() {
-        let running = operation().take(0, "worker", NOW).expect("free");
-        let (cancelled, queued) = running.cancel(NOW).expect("before the point of no return");
-        assert_eq!((queued.fence, cancelled.lease.until), (1, Some(NOW + LEASE)));
-        assert_eq!(cancelled.clone().take(1, "other", NOW), Err(NotTaken::Held));
-        assert!(cancelled.take(1, "other", NOW + LEASE).is_ok());
     }
 
     proptest! {

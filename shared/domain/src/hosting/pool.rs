@@ -3,7 +3,6 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Lease;
 use crate::{Event, OperationId, SiteId, Timestamp};
 
 /// Hosts of one class in one region.
@@ -20,9 +19,6 @@ pub struct Pool {
     /// When the pool must be looked at again; absent when it rests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_at: Option<Timestamp>,
-    /// Who launches; one worker at a time.
-    #[serde(default)]
-    pub lease: Lease,
 }
 
 /// How a pool grows.
@@ -78,7 +74,7 @@ impl Pool {
     /// A pool that nobody has looked at.
     #[must_use]
     pub fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), settings: None, blocked: None, next_at: None, lease: Lease::default() }
+        Self { name: name.to_owned(), settings: None, blocked: None, next_at: None }
     }
 }
 
