@@ -1,0 +1,66 @@
+//! Reading a table's stream in process, in the shape Lambda hands to a function.
+
+use dynoxide::actions::get_records::GetRecordsRequest;
+use dynoxide::streams;
+use serde_json::Value;
+
+use super::super::answer::AwsError;
+use super::{DynamoDb, refused};
+
+impl DynamoDb {
+    /// The records of a table's stream after a sequence number, oldest first, as in Lambda's event.
+    ///
+    /// A write that changed nothing leaves no record, as in AWS; dynoxide would leave one.
+    ///
+    /// # Errors
+    /// When the table has no stream.
+    pub fn records(&self, table: &str, after: Option<&str>, limit: usize) -> Result<Vec<Value>, AwsError> {
+        let arn = self.stream_arn(table).ok_or_else(|| {
+            AwsError::bad("ResourceNotFoundException", format!("The table {table} has no stream."))
+        })?;
+        let mut position = after.and_then(stored).unwrap_or(0);
+        let mut records = Vec::new();
+        while records.len() < limit {
+            let shard_iterator = dynoxide::actions::get_shard_iterator::encode_shard_iterator(
+                table,
+                &streams::shard_id(table),
+                position,
+            );
+            let request = GetRecordsRequest { shard_iterator, limit: Some(limit - records.len()) };
+            let page = self.database.get_records(request).map_err(refused)?.records;
+            let Some(last) = page.last() else { break };
+            position = stored(&last.dynamodb.sequence_number).unwrap_or(i64::MAX);
+            for record in page {
+                let mut record = serde_json::to_value(record)?;
+                let images = &record["dynamodb"];
+                if record["eventName"] == "MODIFY" && images["NewImage"] == images["OldImage"] {
+                    continue;
+                }
+                record["awsRegion"] = Value::from(self.region.as_str());
+                record["eventSourceARN"] = Value::from(arn.as_str());
+                records.push(record);
+            }
+        }
+        Ok(records)
+    }
+
+    /// Where a reader of a table's stream has come to: the sequence number it has dealt with last.
+    #[must_use]
+    pub fn position(&self, reader: &str, table: &str) -> Option<String> {
+        self.positions.get(&format!("{reader}@{table}"))
+    }
+
+    /// Keeps where a reader has come to, so that a restart goes on from there.
+    ///
+    /// # Errors
+    /// SQLite's failure.
+    pub fn set_position(&self, reader: &str, table: &str, sequence: &str) -> Result<(), AwsError> {
+        self.positions.put(&format!("{reader}@{table}"), sequence.to_owned())
+    }
+}
+
+/// The number dynoxide stores for a public sequence number, which it writes with this offset.
+pub(super) fn stored(public: &str) -> Option<i64> {
+    const OFFSET: u128 = 100_000_000_000_000_000_000;
+    i64::try_from(public.parse::<u128>().ok()?.checked_sub(OFFSET)?).ok()
+}

@@ -1,0 +1,6 @@
+//! Route 53.
+
+/// The operation of a request.
+pub(super) fn operation(_parts: &http::request::Parts) -> Option<&'static str> {
+    None
+}
