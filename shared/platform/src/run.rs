@@ -1,0 +1,103 @@
+//! What all ways in share: the runtime's loop, the panic boundary, `--describe`.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::process::{ExitCode, Termination};
+
+use futures_util::FutureExt;
+use lambda_runtime::{LambdaEvent, Runtime, service_fn};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::{App, Error, Result, config};
+
+/// How a function's process ends.
+#[derive(Debug)]
+pub struct Exit(ExitCode);
+
+impl Termination for Exit {
+    fn report(self) -> ExitCode {
+        self.0
+    }
+}
+
+/// Runs the function until Lambda stops it; or, started with `--describe` in a debug build, tells what it is.
+pub(crate) fn run<P, R, F>(describe: impl FnOnce() -> Value, work: impl Fn(App, P) -> F) -> Exit
+where
+    P: DeserializeOwned,
+    R: Serialize,
+    F: Future<Output = Result<R>>,
+{
+    if cfg!(debug_assertions) && std::env::args().any(|argument| argument == "--describe") {
+        return say(&describe().to_string());
+    }
+    if config::optional("AWS_LAMBDA_RUNTIME_API").is_none() {
+        return complain("This is a Lambda function: it runs inside Lambda, or in the local stack (`cargo run`).");
+    }
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return complain(&format!("The runtime does not start: {error}")),
+    };
+    std::panic::set_hook(Box::new(|panic| PANIC.set(Some(panic.to_string()))));
+    let app = App::start();
+    let ended = runtime.block_on(
+        Runtime::new(service_fn(|event: LambdaEvent<P>| {
+            let done = work(app.invoked(&event.context), event.payload);
+            async move { done.await.map_err(|error| lambda_runtime::Error::from(error.code())) }
+        }))
+        .run(),
+    );
+    match ended {
+        Ok(()) => Exit(ExitCode::SUCCESS),
+        Err(error) => complain(&format!("The runtime's loop ended: {error}")),
+    }
+}
+
+thread_local! {
+    /// What the last panic said; the hook keeps it for the log line instead of printing it.
+    static PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Does the work; a panic in it is an internal error of this one item, not the end of the process.
+pub(crate) async fn guarded<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    // Nothing of a panicked item is used again: its app and call are its own.
+    match AssertUnwindSafe(work).catch_unwind().await {
+        Ok(done) => done,
+        Err(_) => Err(Error::internal(PANIC.take().unwrap_or_else(|| "a panic without a message".to_owned()))),
+    }
+}
+
+/// The name of the binary: the function's, wherever it lies.
+pub(crate) fn binary_name() -> String {
+    let path = std::env::current_exe().unwrap_or_default();
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+#[allow(clippy::print_stdout)]
+fn say(text: &str) -> Exit {
+    println!("{text}");
+    Exit(ExitCode::SUCCESS)
+}
+
+#[allow(clippy::print_stderr)]
+fn complain(text: &str) -> Exit {
+    eprintln!("{text}");
+    Exit(ExitCode::FAILURE)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_panic_is_one_items_error() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let ended: Result<()> = runtime.block_on(guarded(async { panic!("boom") }));
+        assert_eq!(ended.unwrap_err().code(), "internal");
+        assert_eq!(runtime.block_on(guarded(async { Ok(1) })).unwrap(), 1);
+    }
+}
