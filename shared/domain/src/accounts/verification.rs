@@ -118,20 +118,32 @@ impl Verification {
         (verification, event)
     }
 
-    /// A further link in place of this one; none if the address is verified or had its share of mail.
+    /// A further link in place of the last one, if that is still kept; none if the address is verified or had its share
+    /// of mail.
     #[must_use]
-    pub fn resend(&self, user: &User, link: Link, now: Timestamp) -> Option<(Self, VerificationRequested)> {
+    pub fn resend(
+        last: Option<&Self>,
+        user: &User,
+        link: Link,
+        now: Timestamp,
+    ) -> Option<(Self, VerificationRequested)> {
         if user.email_verified_at.is_some() {
             return None;
         }
         let (mut next, event) = Self::request(user, link, now);
-        if now < self.window_until {
-            if self.sent >= MAILS {
+        if let Some(last) = last.filter(|last| now < last.window_until) {
+            if last.sent >= MAILS {
                 return None;
             }
-            (next.sent, next.window_until) = (self.sent + 1, self.window_until);
+            (next.sent, next.window_until) = (last.sent + 1, last.window_until);
         }
         Some((next, event))
+    }
+
+    /// When the last trace of the link may go.
+    #[must_use]
+    pub fn forgotten_at(&self) -> Timestamp {
+        self.valid_until + VALID
     }
 
     /// The link is followed.
@@ -205,14 +217,16 @@ mod tests {
     #[test]
     fn a_new_link_replaces_the_old_and_three_an_hour_are_enough() {
         let user = user();
+        let resend =
+            |last: &Verification, name: &str, now| Verification::resend(Some(last), &user, link(name), now);
         let (first, _) = Verification::request(&user, link("first"), NOW);
-        let (second, _) = first.resend(&user, link("second"), NOW).expect("second of three");
+        let (second, _) = resend(&first, "second", NOW).expect("second of three");
         assert!(second.clone().confirm(user.clone(), "#first", NOW).is_err());
-        let (third, _) = second.resend(&user, link("third"), NOW).expect("third of three");
-        assert_eq!(third.resend(&user, link("fourth"), NOW), None);
-        let hour_over = third.resend(&user, link("fourth"), NOW + WINDOW).map(|(next, _)| next.sent);
-        assert_eq!(hour_over, Some(1));
+        let (third, _) = resend(&second, "third", NOW).expect("third of three");
+        assert_eq!(resend(&third, "fourth", NOW), None);
+        assert_eq!(resend(&third, "fourth", NOW + WINDOW).map(|(next, _)| next.sent), Some(1));
+        assert!(Verification::resend(None, &user, link("after the last was forgotten"), NOW).is_some());
         let verified = User { email_verified_at: Some(NOW), ..user };
-        assert_eq!(first.resend(&verified, link("second"), NOW + WINDOW), None);
+        assert_eq!(Verification::resend(Some(&first), &verified, link("second"), NOW + WINDOW), None);
     }
 }
