@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Email, Refusal};
+use crate::{Email, Event, Refusal};
 
 /// Longest name, in characters.
 const NAME: usize = 100;
@@ -30,7 +30,7 @@ pub struct NewContactMessage {
 }
 
 /// A message that may become a mail: no field can add a header to it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ContactMessage {
     /// The writer's name.
     pub name: String,
@@ -40,6 +40,17 @@ pub struct ContactMessage {
     pub subject: String,
     /// The message.
     pub message: String,
+}
+
+/// `notifications.contact_message_received`: a stranger wrote to us.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ContactMessageReceived {
+    /// What they wrote.
+    pub message: ContactMessage,
+}
+
+impl Event for ContactMessageReceived {
+    const TYPE: &'static str = "notifications.contact_message_received";
 }
 
 impl NewContactMessage {
@@ -117,9 +128,18 @@ mod tests {
 
     #[test]
     fn no_field_can_add_a_header() {
-        for wrong in
-            ["A\r\nBcc: x@ex.com", "A\nB", "A\r", "\nA", "A\0", "A\u{85}B", "A\u{2028}B", "A\u{202E}B", "", "  "]
-        {
+        for wrong in [
+            "A\r\nBcc: x@ex.com",
+            "A\nB",
+            "A\r",
+            "\nA",
+            "A\0",
+            "A\u{85}B",
+            "A\u{2028}B",
+            "A\u{202E}B",
+            "",
+            "  ",
+        ] {
             assert_eq!(
                 pointer(NewContactMessage { name: wrong.to_owned(), ..form() }).as_deref(),
                 Some("/name"),

@@ -120,8 +120,10 @@ pub enum Claim {
     Send(Delivery),
     /// Store this: it is given up.
     GiveUp(Delivery),
-    /// Leave it: another worker has it, or it is settled.
-    Leave,
+    /// Come back later: another worker has it, and may die before it is done.
+    Busy,
+    /// Leave it: nothing is to be done any more.
+    Settled,
 }
 
 /// What SES tells of a mail afterwards.
@@ -197,8 +199,11 @@ impl Delivery {
     /// and marked; after a second such death it is given up, so that no reader gets it more than twice.
     #[must_use]
     pub fn claim(mut self, now: Timestamp) -> Claim {
-        if self.state > DeliveryState::Sending || self.claimed_until.is_some_and(|until| until > now) {
-            return Claim::Leave;
+        if self.state > DeliveryState::Sending {
+            return Claim::Settled;
+        }
+        if self.claimed_until.is_some_and(|until| until > now) {
+            return Claim::Busy;
         }
         if now.since(self.created_at) > PATIENCE {
             return Claim::GiveUp(self.failed("too_late", now));
@@ -249,20 +254,25 @@ impl Delivery {
         Self { reason: Some(reason.into()), ..self.settled(DeliveryState::Failed, now) }
     }
 
-    /// SES said no for now, or said nothing: when to try again.
+    /// SES said no for now, or said nothing. It is tried again after [`Delivery::wait`].
     ///
-    /// Without an answer the claim stands, so that the next worker knows that the mail may have left.
+    /// Without certainty the claim stands, so that the next worker knows that the mail may have left.
     #[must_use]
-    pub fn put_off(mut self, reason: impl Into<String>, answered: bool, now: Timestamp) -> (Self, Duration) {
-        let turn = usize::try_from(self.tries.saturating_sub(1)).unwrap_or(usize::MAX);
-        let wait = WAITS[turn.min(WAITS.len() - 1)];
-        let wait = if answered { wait } else { wait.max(CLAIM + Duration::from_secs(5)) };
-        if answered {
+    pub fn put_off(mut self, reason: impl Into<String>, certain: bool, now: Timestamp) -> Self {
+        if certain {
             self.claimed_until = None;
         }
         self.reason = Some(reason.into());
         self.updated_at = now;
-        (self, wait)
+        self
+    }
+
+    /// How long the next try waits after the one that has just failed.
+    #[must_use]
+    pub fn wait(&self) -> Duration {
+        let turn = usize::try_from(self.tries.saturating_sub(1)).unwrap_or(usize::MAX);
+        let wait = WAITS[turn.min(WAITS.len() - 1)];
+        if self.claimed_until.is_some() { wait.max(CLAIM + Duration::from_secs(5)) } else { wait }
     }
 
     /// SES tells what became of it, perhaps late, twice, or in the wrong order.
@@ -331,8 +341,8 @@ mod tests {
     fn two_workers_do_not_send_it_both() {
         let first = claimed(delivery(), NOW);
         assert_eq!((first.state, first.tries, first.maybe_duplicate), (DeliveryState::Sending, 1, false));
-        assert_eq!(first.clone().claim(NOW + CLAIM / 2), Claim::Leave);
-        assert_eq!(first.sent("m1".to_owned(), NOW).claim(NOW + CLAIM * 2), Claim::Leave);
+        assert_eq!(first.clone().claim(NOW + CLAIM / 2), Claim::Busy);
+        assert_eq!(first.sent("m1".to_owned(), NOW).claim(NOW + CLAIM * 2), Claim::Settled);
     }
 
     #[test]
@@ -341,7 +351,10 @@ mod tests {
         assert!(again.maybe_duplicate);
         match again.claim(NOW + CLAIM * 2) {
             Claim::GiveUp(given_up) => {
-                assert_eq!((given_up.state, given_up.reason.as_deref()), (DeliveryState::Failed, Some("outcome_unknown")));
+                assert_eq!(
+                    (given_up.state, given_up.reason.as_deref()),
+                    (DeliveryState::Failed, Some("outcome_unknown"))
+                );
             }
             other => unreachable!("sent a third time: {other:?}"),
         }
@@ -353,19 +366,23 @@ mod tests {
         let mut now = NOW;
         let mut waits = Vec::new();
         while let Claim::Send(taken) = delivery.clone().claim(now) {
-            let (waiting, wait) = taken.put_off("Throttling", true, now);
+            let waiting = taken.put_off("Throttling", true, now);
+            let wait = waiting.wait();
             assert!(!waiting.maybe_duplicate);
             now = now + wait;
             waits.push(wait.as_secs());
             delivery = waiting;
         }
         assert_eq!(waits[..5], [30, 120, 300, 900, 900]);
-        assert!(matches!(delivery.claim(now), Claim::GiveUp(given_up) if given_up.reason.as_deref() == Some("too_late")));
+        assert!(
+            matches!(delivery.claim(now), Claim::GiveUp(given_up) if given_up.reason.as_deref() == Some("too_late"))
+        );
     }
 
     #[test]
     fn no_answer_keeps_the_claim_until_after_the_wait_for_the_next_try() {
-        let (waiting, wait) = claimed(delivery(), NOW).put_off("timeout", false, NOW);
+        let waiting = claimed(delivery(), NOW).put_off("timeout", false, NOW);
+        let wait = waiting.wait();
         assert!(wait > CLAIM);
         assert!(claimed(waiting, NOW + wait).maybe_duplicate);
     }
@@ -389,7 +406,8 @@ mod tests {
     #[test]
     fn what_is_settled_keeps_no_link() {
         assert_eq!(delivery().sent("m1".to_owned(), NOW).notice, None);
-        let (undeliverable, event) = delivery().withheld(Verdict::Undeliverable, SuppressionReason::Complaint, NOW);
+        let (undeliverable, event) =
+            delivery().withheld(Verdict::Undeliverable, SuppressionReason::Complaint, NOW);
         assert_eq!((undeliverable.state, undeliverable.notice), (DeliveryState::Undeliverable, None));
         assert!(event.is_some());
         let (suppressed, event) = delivery().withheld(Verdict::Suppressed, SuppressionReason::Bounce, NOW);

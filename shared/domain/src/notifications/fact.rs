@@ -1,4 +1,4 @@
-//! What other areas' events mean to notifications.
+//! What events mean to notifications.
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::accounts::{EmailVerified, UserSignedUp, VerificationRequested};
 use crate::hosting::operation::{Direction, OperationFailed, OperationKind, OperationRolledBack};
 use crate::hosting::site::SiteActivated;
-use crate::notifications::{Addressee, Notice};
+use crate::notifications::{Addressee, ContactMessageReceived, Notice};
 use crate::{Email, Event, Locale, UserId};
 
 /// What an event means to notifications.
@@ -47,6 +47,8 @@ pub enum Reader {
     Person(UserId),
     /// Whoever owns the organisation.
     Owners,
+    /// Ourselves.
+    Support,
 }
 
 /// An event that notifications was sent and cannot read.
@@ -67,12 +69,15 @@ impl Fact {
     /// [`NotUnderstood`], when it is none that notifications subscribes to.
     pub fn read(kind: &str, version: u32, data: Value) -> Result<Self, NotUnderstood> {
         match kind {
-            UserSignedUp::TYPE => parse::<UserSignedUp>(version, data).map(|event| Self::Person(event.into())),
+            UserSignedUp::TYPE => {
+                parse::<UserSignedUp>(version, data).map(|event| Self::Person(event.into()))
+            }
             VerificationRequested::TYPE => parse(version, data).map(Self::verification),
             EmailVerified::TYPE => parse(version, data).map(Self::welcome),
             SiteActivated::TYPE => parse(version, data).map(Self::site_ready),
             OperationFailed::TYPE => parse(version, data).map(Self::failed),
             OperationRolledBack::TYPE => parse(version, data).map(Self::rolled_back),
+            ContactMessageReceived::TYPE => parse(version, data).map(Self::contact),
             _ => Err(NotUnderstood::Type),
         }
     }
@@ -89,6 +94,10 @@ impl Fact {
             to: Reader::Described { user, email, first_name, locale },
             notice: Notice::Welcome,
         })
+    }
+
+    fn contact(event: ContactMessageReceived) -> Self {
+        Self::Letter(Letter { to: Reader::Support, notice: Notice::ContactMessage(event.message) })
     }
 
     fn site_ready(event: SiteActivated) -> Self {
@@ -166,7 +175,8 @@ mod tests {
 
     #[test]
     fn a_failed_build_is_told_to_whoever_asked_for_it() {
-        let fact = Fact::read(OperationFailed::TYPE, 1, operation_failed("provision", "forward")).expect("a fact");
+        let fact =
+            Fact::read(OperationFailed::TYPE, 1, operation_failed("provision", "forward")).expect("a fact");
         let (to, notice) = notice(fact).expect("a letter");
         assert_eq!(to, Reader::Person(UserId::from_ulid(3)));
         assert!(matches!(notice, Notice::ProvisioningFailed { undone: false, .. }));
@@ -198,6 +208,9 @@ mod tests {
         assert_eq!(Fact::read("accounts.user_danced", 1, json!({})), Err(NotUnderstood::Type));
         let event = operation_failed("provision", "forward");
         assert_eq!(Fact::read(OperationFailed::TYPE, 2, event), Err(NotUnderstood::Version));
-        assert!(matches!(Fact::read(SiteActivated::TYPE, 1, json!({"site": 1})), Err(NotUnderstood::Data(_))));
+        assert!(matches!(
+            Fact::read(SiteActivated::TYPE, 1, json!({"site": 1})),
+            Err(NotUnderstood::Data(_))
+        ));
     }
 }

@@ -8,7 +8,7 @@ pub mod notice;
 pub mod suppression;
 
 pub use addressee::Addressee;
-pub use contact::{ContactMessage, NewContactMessage};
+pub use contact::{ContactMessage, ContactMessageReceived, NewContactMessage};
 pub use delivery::{Claim, Delivery, DeliveryState, Feedback, Letterhead, MailQueued, MailUndeliverable};
 pub use fact::{Fact, Letter, NotUnderstood, Reader};
 pub use notice::{Class, Notice, Template};

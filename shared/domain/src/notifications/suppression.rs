@@ -56,7 +56,9 @@ pub fn mailbox(email: &Email) -> Cow<'_, str> {
 #[must_use]
 pub fn verdict(class: Class, suppression: Option<&Suppression>) -> Verdict {
     match (class, suppression.map(|suppression| suppression.reason)) {
-        (Class::Internal, _) | (_, None) | (Class::Security, Some(SuppressionReason::Bounce)) => Verdict::Send,
+        (Class::Internal, _) | (_, None) | (Class::Security, Some(SuppressionReason::Bounce)) => {
+            Verdict::Send
+        }
         (Class::Security, Some(SuppressionReason::Complaint)) => Verdict::Undeliverable,
         (Class::Transactional, Some(_)) => Verdict::Suppressed,
     }
