@@ -55,7 +55,8 @@ impl App {
     /// The surroundings of this process, before any invocation.
     pub(crate) fn start() -> Self {
         let stage = config::optional("STAGE").unwrap_or_default();
-        let function = function_name(&config::optional("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_default(), &stage);
+        let function =
+            function_name(&config::optional("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_default(), &stage);
         let clock = Clock::from_env();
         let shared = Arc::new(Shared { function, stage, clock, ..Shared::default() });
         let invocation = Invocation {
@@ -134,7 +135,10 @@ impl App {
     ///
     /// # Errors
     /// `internal`, `unavailable`.
-    pub async fn secret<T: DeserializeOwned + Send + Sync + 'static>(&self, variable: &str) -> Result<Arc<T>> {
+    pub async fn secret<T: DeserializeOwned + Send + Sync + 'static>(
+        &self,
+        variable: &str,
+    ) -> Result<Arc<T>> {
         self.shared.secrets.get(self.aws(), variable).await
     }
 

@@ -3,6 +3,9 @@
 //! A struct names what a function needs; field `sites_domain` is the variable `SITES_DOMAIN`. Numbers, booleans, unit
 //! enums and comma-separated lists are parsed by the field's type; an `Option` or a `#[serde(default)]` may be unset.
 
+// This is the one home that the ban in clippy.toml speaks of.
+#![allow(clippy::disallowed_methods)]
+
 use serde::de::value::StrDeserializer;
 use serde::de::{self, DeserializeOwned, DeserializeSeed, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 use serde::forward_to_deserialize_any;
@@ -104,9 +107,11 @@ impl<'de, L: Fn(&str) -> Option<String>> MapAccess<'de> for Fields<L> {
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Unreadable> {
-        let found = self.found.take().ok_or_else(|| Unreadable("a value was asked for before its key".to_owned()))?;
+        let found =
+            self.found.take().ok_or_else(|| Unreadable("a value was asked for before its key".to_owned()))?;
         let name = found.name.clone();
-        seed.deserialize(found).map_err(|problem| Unreadable(format!("environment variable {name}: {problem}")))
+        seed.deserialize(found)
+            .map_err(|problem| Unreadable(format!("environment variable {name}: {problem}")))
     }
 }
 
@@ -176,7 +181,10 @@ struct Parts(std::vec::IntoIter<String>);
 impl<'de> SeqAccess<'de> for Parts {
     type Error = Unreadable;
 
-    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Unreadable> {
+    fn next_element_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, Unreadable> {
         let part = self.0.next().map(|text| Variable { name: String::new(), text });
         part.map(|part| seed.deserialize(part)).transpose()
     }
@@ -206,20 +214,11 @@ mod tests {
 
     #[test]
     fn fields_are_parsed_by_their_types() {
-        let read = of(&[
-            ("SITES_DOMAIN", "sites.test"),
-            ("POOL_SIZE", "5"),
-            ("IMAGES", "a, b,"),
-            ("DRAIN", "true"),
-        ]);
+        let read =
+            of(&[("SITES_DOMAIN", "sites.test"), ("POOL_SIZE", "5"), ("IMAGES", "a, b,"), ("DRAIN", "true")]);
         let images = vec!["a".to_owned(), "b".to_owned()];
-        let expected = Hosting {
-            sites_domain: "sites.test".to_owned(),
-            pool_size: 5,
-            images,
-            note: None,
-            drain: true,
-        };
+        let expected =
+            Hosting { sites_domain: "sites.test".to_owned(), pool_size: 5, images, note: None, drain: true };
         assert_eq!(read.unwrap(), expected);
     }
 

@@ -200,7 +200,9 @@ impl Error {
     #[must_use]
     pub fn detail(&self) -> String {
         match self {
-            Self::Unauthenticated("missing_token") => "Send an access token in the header Authorization.".to_owned(),
+            Self::Unauthenticated("missing_token") => {
+                "Send an access token in the header Authorization.".to_owned()
+            }
             Self::Unauthenticated(_) => "The credentials are not valid, or no longer.".to_owned(),
             Self::Forbidden(_, message)
             | Self::Malformed(message)
@@ -225,9 +227,9 @@ impl Error {
     #[must_use]
     pub fn details(&self) -> Map<String, Value> {
         match self {
-            Self::Refused { details, .. } | Self::PaymentRequired { details, .. } | Self::Gone { details, .. } => {
-                details.clone()
-            }
+            Self::Refused { details, .. }
+            | Self::PaymentRequired { details, .. }
+            | Self::Gone { details, .. } => details.clone(),
             Self::Invalid(problems) => {
                 Map::from_iter([("problems".to_owned(), serde_json::to_value(problems).unwrap_or_default())])
             }
@@ -259,12 +261,31 @@ pub(crate) fn seconds(span: Duration) -> u64 {
 /// AWS error codes that load or a failing part of AWS causes; everything else stays wrong however often it is tried.
 fn is_passing(code: &str) -> bool {
     const PASSING: &[&str] = &[
-        "InternalError", "InternalFailure", "InternalServerError", "InternalServiceError",
-        "PriorRequestNotComplete", "ProvisionedThroughputExceededException", "RequestLimitExceeded", "RequestTimeout",
-        "RequestTimeoutException", "ServiceUnavailable", "ServiceUnavailableException", "SlowDown", "Throttled",
-        "Throttling", "ThrottlingException", "ThrottledException", "TooManyRequestsException",
-        "TransactionConflictException", "TransactionInProgressException", "Unavailable", "OverLimit",
-        "RequestThrottled", "RequestThrottledException", "EC2ThrottledException", "BandwidthLimitExceeded",
+        "InternalError",
+        "InternalFailure",
+        "InternalServerError",
+        "InternalServiceError",
+        "PriorRequestNotComplete",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestTimeout",
+        "RequestTimeoutException",
+        "ServiceUnavailable",
+        "ServiceUnavailableException",
+        "SlowDown",
+        "Throttled",
+        "Throttling",
+        "ThrottlingException",
+        "ThrottledException",
+        "TooManyRequestsException",
+        "TransactionConflictException",
+        "TransactionInProgressException",
+        "Unavailable",
+        "OverLimit",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "EC2ThrottledException",
+        "BandwidthLimitExceeded",
     ];
     PASSING.contains(&code)
 }
@@ -275,7 +296,8 @@ impl std::fmt::Display for Error {
             Self::Internal(cause) => cause.fmt(formatter),
             Self::Partner { name, source, .. } => write!(formatter, "{name}: {source}"),
             Self::Invalid(problems) => {
-                let texts: Vec<_> = problems.iter().map(|one| format!("{}: {}", one.pointer, one.detail)).collect();
+                let texts: Vec<_> =
+                    problems.iter().map(|one| format!("{}: {}", one.pointer, one.detail)).collect();
                 write!(formatter, "invalid: {}", texts.join("; "))
             }
             other => write!(formatter, "{}: {}", other.code(), other.detail()),

@@ -90,7 +90,11 @@ mod tests {
     fn values_of_one_name_are_gathered() {
         let mut line = Map::new();
         let millis = Measured { name: "ProvisioningMillis", value: 2.5, unit: Unit::Milliseconds };
-        embed(&mut line, 7, &[Measured::count("SitesActivated", 1), millis, Measured::count("SitesActivated", 2)]);
+        embed(
+            &mut line,
+            7,
+            &[Measured::count("SitesActivated", 1), millis, Measured::count("SitesActivated", 2)],
+        );
         assert_eq!(line["SitesActivated"], json!([1.0, 2.0]));
         let metrics = &line["_aws"]["CloudWatchMetrics"][0]["Metrics"];
         assert_eq!(metrics[1], json!({"Name": "ProvisioningMillis", "Unit": "Milliseconds"}));

@@ -49,7 +49,12 @@ pub struct Paging {
 
 impl Paging {
     /// Checks a client's wish. `binding` says whose list it is and of what: a cursor of another binding is not accepted.
-    pub(crate) fn open(key: String, binding: String, limit: Option<u32>, cursor: Option<&str>) -> Result<Self> {
+    pub(crate) fn open(
+        key: String,
+        binding: String,
+        limit: Option<u32>,
+        cursor: Option<&str>,
+    ) -> Result<Self> {
         let limit = limit.unwrap_or(USUAL);
         if !(1..=MOST).contains(&limit) {
             return Err(Error::invalid("?limit", format!("from 1 to {MOST}")));
@@ -107,7 +112,9 @@ mod tests {
     fn a_cursor_opens_the_list_it_came_from_and_no_other() {
         let cursor = sign("key", "org_1/list_sites", &last());
         assert_eq!(verify("key", "org_1/list_sites", &cursor).unwrap(), last());
-        for (key, binding) in [("key", "org_2/list_sites"), ("key", "org_1/list_hosts"), ("other", "org_1/list_sites")] {
+        for (key, binding) in
+            [("key", "org_2/list_sites"), ("key", "org_1/list_hosts"), ("other", "org_1/list_sites")]
+        {
             assert_eq!(verify(key, binding, &cursor).unwrap_err().code(), "invalid_cursor");
         }
         let mut tampered = cursor.clone();

@@ -102,7 +102,8 @@ where
     H: Fn(App, Message<T>) -> F + Copy,
     F: Future<Output = Result<()>>,
 {
-    let describe = || json!({"name": binary_name(), "trigger": "queue", "message": std::any::type_name::<T>()});
+    let describe =
+        || json!({"name": binary_name(), "trigger": "queue", "message": std::any::type_name::<T>()});
     run(describe, |app, batch: Batch| work_through(app, batch, handler))
 }
 
@@ -326,7 +327,11 @@ impl Queue {
             let answer = call.send().await.map_err(|error| Error::aws("sqs", error))?;
             if let Some(refused) = answer.failed().first() {
                 let code = refused.code().to_owned();
-                return Err(Error::partner("sqs", true, format!("{} not taken: {code}", answer.failed().len())));
+                return Err(Error::partner(
+                    "sqs",
+                    true,
+                    format!("{} not taken: {code}", answer.failed().len()),
+                ));
             }
         }
         Ok(())

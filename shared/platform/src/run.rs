@@ -34,7 +34,9 @@ where
         return say(&describe().to_string());
     }
     if config::optional("AWS_LAMBDA_RUNTIME_API").is_none() {
-        return complain("This is a Lambda function: it runs inside Lambda, or in the local stack (`cargo run`).");
+        return complain(
+            "This is a Lambda function: it runs inside Lambda, or in the local stack (`cargo run`).",
+        );
     }
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build() {
         Ok(runtime) => runtime,
@@ -65,7 +67,9 @@ pub(crate) async fn guarded<T>(work: impl Future<Output = Result<T>>) -> Result<
     // Nothing of a panicked item is used again: its app and call are its own.
     match AssertUnwindSafe(work).catch_unwind().await {
         Ok(done) => done,
-        Err(_) => Err(Error::internal(PANIC.take().unwrap_or_else(|| "a panic without a message".to_owned()))),
+        Err(_) => {
+            Err(Error::internal(PANIC.take().unwrap_or_else(|| "a panic without a message".to_owned())))
+        }
     }
 }
 

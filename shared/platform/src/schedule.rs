@@ -59,7 +59,11 @@ where
         let tick = Tick { now: app.now(), scheduled_at, origin: origin.clone() };
         let done = guarded(async { handler(app.clone(), tick).await }).await;
         let error = done.as_ref().err();
-        log::write(&app, &origin, &log::Entry { trigger: "schedule", route: "", status: None, error, note: None });
+        log::write(
+            &app,
+            &origin,
+            &log::Entry { trigger: "schedule", route: "", status: None, error, note: None },
+        );
         done
     })
 }

@@ -98,8 +98,9 @@ impl Record {
         // arn:aws:dynamodb:region:account:table/NAME/stream/LABEL
         let table = self.source.split('/').nth(1).unwrap_or_default().to_owned();
         let event = new.as_ref().and_then(|item| item.event().ok().flatten());
-        let request_id =
-            event.as_ref().map_or_else(|| app.lambda_request_id().to_owned(), |event| event.request_id.clone());
+        let request_id = event
+            .as_ref()
+            .map_or_else(|| app.lambda_request_id().to_owned(), |event| event.request_id.clone());
         let origin = Origin {
             request_id,
             trace_id: app.trace_id().to_owned(),
@@ -124,7 +125,8 @@ where
         for (index, record) in batch.records.into_iter().enumerate() {
             let app = app.next(index == 0);
             let change = record.change(&app);
-            let (origin, sequence, table) = (change.origin.clone(), change.sequence.clone(), change.table.clone());
+            let (origin, sequence, table) =
+                (change.origin.clone(), change.sequence.clone(), change.table.clone());
             let done = guarded(async { handler(app.clone(), change).await }).await;
             tell(&app, &origin, &table, &done);
             if done.is_err() {

@@ -3,7 +3,9 @@
 use std::ops::Deref;
 
 use domain::accounts::access;
-use domain::accounts::{AccessClaims, Entitlements, Membership, Organisation, Role, Session, User, UserState};
+use domain::accounts::{
+    AccessClaims, Entitlements, Membership, Organisation, Role, Session, User, UserState,
+};
 use domain::{OrgId, SessionId, Timestamp, UserId};
 use serde::de::DeserializeOwned;
 
@@ -233,7 +235,11 @@ impl Actor for Operator {
         let user: Option<User> = parse(items.pop().flatten())?;
         let caller = Caller::decide(&claims, three(items), now)?;
         let staff = user.is_some_and(|user| user.operator && user.state == UserState::Active);
-        if staff { Ok(Self(caller)) } else { Err(Error::forbidden("not_staff", "This is for the platform's staff.")) }
+        if staff {
+            Ok(Self(caller))
+        } else {
+            Err(Error::forbidden("not_staff", "This is for the platform's staff."))
+        }
     }
 
     /// Staff act on any organisation, so on none of their own.

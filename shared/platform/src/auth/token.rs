@@ -96,7 +96,8 @@ mod tests {
 
         fn keys(&self) -> Keys {
             let x = BASE64_URL_SAFE_NO_PAD.encode(self.pair.public_key().as_ref());
-            let key = json!({"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": "k1", "x": x});
+            let key =
+                json!({"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": "k1", "x": x});
             Keys::parse("https://api.test".to_owned(), &json!({"keys": [key]}).to_string()).unwrap()
         }
 

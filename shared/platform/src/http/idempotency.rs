@@ -45,7 +45,8 @@ impl Idempotency {
             let message = "Idempotency-Key holds 1 to 128 printable ASCII characters.";
             return Err(Error::Malformed(message.to_owned()));
         }
-        let mut asked = format!("{}\n{}\n{}\n", request.method(), request.path(), request.query()).into_bytes();
+        let mut asked =
+            format!("{}\n{}\n{}\n", request.method(), request.path(), request.query()).into_bytes();
         asked.extend_from_slice(request.body()?);
         Ok(Some(Self {
             key: Key::new(format!("IDEM#{org}#{key}"), "REPLY"),

@@ -72,7 +72,9 @@ impl Limit {
         let now = u64::try_from(app.now().as_millis()).unwrap_or(0).saturating_mul(1_000);
         let table = app.table();
         for _ in 0..ROUNDS {
-            let Err(rested) = table.try_update(&self.from_rest(app, key.clone(), now)).await? else { return Ok(()) };
+            let Err(rested) = table.try_update(&self.after_rest(app, key.clone(), now)).await? else {
+                return Ok(());
+            };
             let tat = arrival(rested);
             if let Some(wait) = self.wait(tat, now) {
                 return Err(Error::Limited { retry_after: wait });
@@ -90,7 +92,7 @@ impl Limit {
     }
 
     /// The common case: the key has rested, and counts from now.
-    fn from_rest(&self, app: &App, key: Key, now: u64) -> Write {
+    fn after_rest(&self, app: &App, key: Key, now: u64) -> Write {
         Write::update(key)
             .set("kind", "rate")
             .set("tat", now + self.interval())
@@ -104,10 +106,10 @@ impl Limit {
         Write::update(key)
             .set_expr("tat = tat + :rate_step", [(":rate_step", self.interval())])
             .expires_at(app.now() + self.time)
-            .when("tat > :rate_now AND tat <= :rate_latest", [
-                (":rate_now", json!(now)),
-                (":rate_latest", json!(latest)),
-            ])
+            .when(
+                "tat > :rate_now AND tat <= :rate_latest",
+                [(":rate_now", json!(now)), (":rate_latest", json!(latest))],
+            )
     }
 
     /// How long to wait, if one more request is too many now.
@@ -162,6 +164,8 @@ pub(crate) async fn check_caller(
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     /// What the two writes do, one after the other, without a table.
@@ -195,8 +199,10 @@ mod tests {
         const SECOND: u64 = 1_000_000;
         let limit = Limit::per_user(30, MINUTE);
         let mut tat = 0;
-        let passed: Vec<u64> =
-            (0..600).map(|half| half * SECOND / 2).filter(|now| take(&limit, &mut tat, *now).is_ok()).collect();
+        let passed: Vec<u64> = (0..600)
+            .map(|half| half * SECOND / 2)
+            .filter(|now| take(&limit, &mut tat, *now).is_ok())
+            .collect();
         for start in &passed {
             let window = passed.iter().filter(|at| (*start..start + 60 * SECOND).contains(at)).count();
             assert!(window <= 60, "{window} in the minute from {start}");
@@ -207,7 +213,7 @@ mod tests {
     fn the_writes_are_sound() {
         let app = App::start();
         let limit = Limit::per("email", 10, MINUTE);
-        assert!(limit.from_rest(&app, Key::new("a", "b"), 7).sound().is_ok());
+        assert!(limit.after_rest(&app, Key::new("a", "b"), 7).sound().is_ok());
         assert!(limit.within_burst(&app, Key::new("a", "b"), 7).sound().is_ok());
         assert_eq!(json!(limit), json!({"per": "email", "count": 10, "seconds": 60}));
     }

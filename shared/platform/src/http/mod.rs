@@ -72,7 +72,12 @@ impl Limited<'_> {
     }
 }
 
-async fn answer<A, B, Q, T, H, F>(app: &App, limits: &[Limit], request: RequestParts, handler: H) -> GatewayReply
+async fn answer<A, B, Q, T, H, F>(
+    app: &App,
+    limits: &[Limit],
+    request: RequestParts,
+    handler: H,
+) -> GatewayReply
 where
     A: Actor,
     B: DeserializeOwned + 'static,
@@ -94,7 +99,11 @@ where
     let note = done.as_ref().ok().filter(|wire| wire.is_replay()).map(|_| "replayed");
     let wire = done.as_ref().map_or_else(|error| Wire::problem(error, &origin.request_id), Wire::clone);
     let error = done.as_ref().err();
-    log::write(app, &origin, &log::Entry { trigger: "http", route: &route, status: Some(wire.status), error, note });
+    log::write(
+        app,
+        &origin,
+        &log::Entry { trigger: "http", route: &route, status: Some(wire.status), error, note },
+    );
     wire.into_gateway(&origin.request_id)
 }
 
@@ -130,8 +139,15 @@ where
     {
         return Ok(reply);
     }
-    let call =
-        Call { caller, body, query, now: app.now(), request, origin: origin.clone(), idempotency: idempotency.clone() };
+    let call = Call {
+        caller,
+        body,
+        query,
+        now: app.now(),
+        request,
+        origin: origin.clone(),
+        idempotency: idempotency.clone(),
+    };
     let done = guarded(async { handler(app.clone(), call).await?.into_wire() }).await;
     match idempotency {
         Some(repeat) => once(app, &repeat, done).await,

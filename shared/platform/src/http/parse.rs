@@ -161,7 +161,10 @@ mod tests {
             told(r#"{"label": "a", "owners": [{"email": "a@b.ch"}, {"email": "x"}]}"#),
             (422, "/owners/1/email expected an e-mail address".to_owned())
         );
-        assert_eq!(told(r#"{"label": "a", "owners": [{}]}"#), (422, "/owners/0/email missing field `email`".to_owned()));
+        assert_eq!(
+            told(r#"{"label": "a", "owners": [{}]}"#),
+            (422, "/owners/0/email missing field `email`".to_owned())
+        );
         assert_eq!(told(r#"{"label": "a", "owners": {}}"#).0, 422);
         for malformed in ["", "{", "{\"label\": \"a\"} x", "{'label': 1}", "\u{0}"] {
             assert_eq!(told(malformed).0, 400, "{malformed}");
@@ -181,7 +184,9 @@ mod tests {
 
     #[test]
     fn json_is_told_from_other_types() {
-        for good in ["application/json", "Application/JSON; charset=UTF-8", "application/json;charset=\"utf-8\""] {
+        for good in
+            ["application/json", "Application/JSON; charset=UTF-8", "application/json;charset=\"utf-8\""]
+        {
             assert!(is_json(good), "{good}");
         }
         for wrong in ["", "text/plain", "application/jsonp", "application/json; charset=latin1"] {

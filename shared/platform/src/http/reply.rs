@@ -140,7 +140,8 @@ impl Wire {
         problem.insert("detail".to_owned(), error.detail().into());
         problem.insert("code".to_owned(), error.code().into());
         problem.insert("request_id".to_owned(), request_id.into());
-        let mut headers = BTreeMap::from([("content-type".to_owned(), "application/problem+json".to_owned())]);
+        let mut headers =
+            BTreeMap::from([("content-type".to_owned(), "application/problem+json".to_owned())]);
         match error {
             Error::Limited { retry_after } => {
                 headers.insert("retry-after".to_owned(), seconds(*retry_after).to_string());
@@ -221,7 +222,9 @@ mod tests {
         assert_eq!((&answer["statusCode"], &answer["body"]), (&json!(200), &json!(r#"{"a":1}"#)));
         assert_eq!(answer["headers"]["cache-control"], "max-age=300");
         assert_eq!(answer["headers"]["etag"], "\"7\"");
-        for name in ["x-content-type-options", "strict-transport-security", "content-security-policy", "x-request-id"] {
+        for name in
+            ["x-content-type-options", "strict-transport-security", "content-security-policy", "x-request-id"]
+        {
             assert!(answer["headers"][name].is_string(), "{name}");
         }
         let answer = sent(Reply::no_content().into_wire().unwrap());
@@ -248,7 +251,8 @@ mod tests {
     #[test]
     fn a_stored_reply_comes_back_the_same() {
         let wire = Reply::created(json!({"a": 1})).into_wire().unwrap();
-        let stored: aws_sdk_dynamodb::types::AttributeValue = serde_dynamo::to_attribute_value(&wire).unwrap();
+        let stored: aws_sdk_dynamodb::types::AttributeValue =
+            serde_dynamo::to_attribute_value(&wire).unwrap();
         assert_eq!(serde_dynamo::from_attribute_value::<_, Wire>(stored).unwrap(), wire);
     }
 }

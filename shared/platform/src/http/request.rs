@@ -77,7 +77,8 @@ enum Body {
 
 impl RequestParts {
     pub(crate) fn new(event: GatewayEvent) -> Self {
-        let GatewayEvent { raw_path, raw_query_string, headers, path_parameters, request_context, .. } = event;
+        let GatewayEvent { raw_path, raw_query_string, headers, path_parameters, request_context, .. } =
+            event;
         let headers: HashMap<_, _> =
             headers.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
         let secret = config::optional("ORIGIN_SECRET");
@@ -149,7 +150,9 @@ impl RequestParts {
         match &self.body {
             Body::Read(bytes) => Ok(bytes),
             Body::TooLarge => Err(Error::TooLarge),
-            Body::Unreadable => Err(Error::Malformed("The body is not the base64 it is said to be.".to_owned())),
+            Body::Unreadable => {
+                Err(Error::Malformed("The body is not the base64 it is said to be.".to_owned()))
+            }
         }
     }
 
@@ -186,7 +189,8 @@ impl Body {
 }
 
 fn is_request_id(text: &str) -> bool {
-    (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+    (1..=64).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
 }
 
 /// CloudFront writes address and port with a colon between, IPv6 without brackets.
@@ -347,7 +351,10 @@ mod tests {
         })));
         assert_eq!(request.body().unwrap(), br#"{"a":1}"#);
         assert_eq!((request.request_id(), request.parameter("site")), (Some("r-1"), Some("x")));
-        assert_eq!((request.ip().to_string().as_str(), request.route()), ("192.0.2.1", "POST /v1/sites/{site}"));
+        assert_eq!(
+            (request.ip().to_string().as_str(), request.route()),
+            ("192.0.2.1", "POST /v1/sites/{site}")
+        );
         assert!(request.mutates() && request.came_by_front_door());
     }
 

@@ -316,7 +316,11 @@ impl Request<'_> {
         let mut body = BytesMut::new();
         while let Some(chunk) = response.chunk().await.map_err(failed)? {
             if body.len() + chunk.len() > self.size {
-                return Err(Error::partner(self.name, false, format!("an answer of more than {} bytes", self.size)));
+                return Err(Error::partner(
+                    self.name,
+                    false,
+                    format!("an answer of more than {} bytes", self.size),
+                ));
             }
             body.extend_from_slice(&chunk);
         }

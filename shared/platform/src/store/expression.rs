@@ -93,7 +93,8 @@ mod tests {
     #[test]
     fn names_hide_behind_placeholders_and_all_else_stays() {
         let mut expression = Placeholders::default();
-        let text = "free >= :u AND (attribute_not_exists(run) OR size (a.status) < :n2) and x[0] BETWEEN :a AND :b";
+        let text =
+            "free >= :u AND (attribute_not_exists(run) OR size (a.status) < :n2) and x[0] BETWEEN :a AND :b";
         assert_eq!(
             expression.expression(text),
             "#free >= :u AND (attribute_not_exists(#run) OR size (#a.#status) < :n2) and #x[0] BETWEEN :a AND :b"

@@ -17,7 +17,8 @@ use crate::{Error, Result};
 pub(crate) type Attributes = HashMap<String, AttributeValue>;
 
 /// The attributes of the envelope; a stored type may have no field of these names.
-const ENVELOPE: &[&str] = &["pk", "sk", "kind", "v", "expires_at", "event", lease::OWNER, lease::UNTIL, lease::FENCE];
+const ENVELOPE: &[&str] =
+    &["pk", "sk", "kind", "v", "expires_at", "event", lease::OWNER, lease::UNTIL, lease::FENCE];
 
 /// Where an item lies.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -235,7 +236,8 @@ pub(crate) fn read<T: DeserializeOwned>(mut item: Attributes) -> Result<Stored<T
     item.remove("event");
     let kept: Attributes = item.extract_if(|name, _| is_envelope(name)).collect();
     let lease = Lease::in_item(&kept);
-    let value = serde_dynamo::from_item(item).map_err(|error| Error::internal(format!("{kind} {pk} {sk}: {error}")))?;
+    let value = serde_dynamo::from_item(item)
+        .map_err(|error| Error::internal(format!("{kind} {pk} {sk}: {error}")))?;
     Ok(Stored { value, version, key: Key::new(pk, sk), kind, lease, kept })
 }
 

@@ -98,7 +98,8 @@ impl Table {
             let mut wanted: Vec<Attributes> = batch.iter().map(|key| key.attributes()).collect();
             let mut tries = 0;
             while !wanted.is_empty() {
-                let keys = KeysAndAttributes::builder().set_keys(Some(wanted)).build().map_err(Error::caused)?;
+                let keys =
+                    KeysAndAttributes::builder().set_keys(Some(wanted)).build().map_err(Error::caused)?;
                 let call = self.client.batch_get_item().request_items(self.name()?, keys);
                 let answer = call.send().await.map_err(failed)?;
                 for item in answer.responses.unwrap_or_default().into_values().flatten().map(Item) {

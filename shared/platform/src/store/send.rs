@@ -57,7 +57,10 @@ impl Table {
     }
 
     /// Sends one update; when its condition fails, the item as it was instead of an error.
-    pub(crate) async fn try_update(&self, write: &Write) -> Result<std::result::Result<(), Option<Attributes>>> {
+    pub(crate) async fn try_update(
+        &self,
+        write: &Write,
+    ) -> Result<std::result::Result<(), Option<Attributes>>> {
         match self.settle(write).await? {
             Ended::Done(_) => Ok(Ok(())),
             Ended::Refused(item) => Ok(Err(item)),
@@ -81,7 +84,10 @@ impl Table {
             return Box::pin(self.write(write)).await;
         }
         if writes.len() > MOST {
-            return Err(Error::internal(format!("{} writes in one transaction, {MOST} at most", writes.len())));
+            return Err(Error::internal(format!(
+                "{} writes in one transaction, {MOST} at most",
+                writes.len()
+            )));
         }
         let table = self.name()?;
         let items = writes.iter().map(|write| transacted(write, table)).collect::<Result<Vec<_>>>()?;
@@ -252,7 +258,9 @@ fn reasons<R>(error: &SdkError<TransactWriteItemsError, R>) -> Option<Vec<String
             Some(reasons.iter().map(|reason| reason.code().unwrap_or("None").to_owned()).collect())
         }
         // Our own repeat of a call that is still being worked on.
-        TransactWriteItemsError::TransactionInProgressException(_) => Some(vec!["TransactionConflict".to_owned()]),
+        TransactWriteItemsError::TransactionInProgressException(_) => {
+            Some(vec!["TransactionConflict".to_owned()])
+        }
         _ => None,
     }
 }

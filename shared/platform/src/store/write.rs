@@ -75,7 +75,8 @@ impl Write {
     /// `attribute_exists(pk)` prevents that.
     #[must_use]
     pub fn update(key: Key) -> Self {
-        let mut write = Self::new(key, Change::Update { set: Vec::new(), remove: Vec::new(), add: Vec::new() });
+        let mut write =
+            Self::new(key, Change::Update { set: Vec::new(), remove: Vec::new(), add: Vec::new() });
         let one = write.placeholders.value(&1);
         write.adding(format!("#v {one}"));
         write.placeholders.names.insert("#v".to_owned(), "v".to_owned());
@@ -184,10 +185,10 @@ impl Write {
     /// Writes only while the lease is ours, and keeps it; else [`Error::Conflict`].
     #[must_use]
     pub fn holding(self, lease: &Lease) -> Self {
-        self.when("fence = :fence AND lease_owner = :lease_owner", [
-            (":fence", serde_json::json!(lease.fence)),
-            (":lease_owner", serde_json::json!(lease.owner)),
-        ])
+        self.when(
+            "fence = :fence AND lease_owner = :lease_owner",
+            [(":fence", serde_json::json!(lease.fence)), (":lease_owner", serde_json::json!(lease.owner))],
+        )
     }
 
     /// Writes only while the lease is ours, and gives it back.
@@ -309,7 +310,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::store::NO_VALUES;
 
     fn key() -> Key {
         Key::new("ORG#1", "SITE#2")
@@ -341,13 +341,14 @@ mod tests {
             (lease::FENCE.to_owned(), AttributeValue::N("4".to_owned())),
         ]);
         let lease = Lease { owner: "run".to_owned(), until: Timestamp::from_secs(1), fence: 4 };
-        let stored =
-            Stored { value: (), version: 7, key: key(), kind: "site".to_owned(), lease: None, kept };
+        let stored = Stored { value: (), version: 7, key: key(), kind: "site".to_owned(), lease: None, kept };
         let write = Write::replace(&stored, &json!({"a": 1})).releasing(&lease);
         write.sound().unwrap();
         let Change::Put(item) = &write.change else { panic!("a replacement is a put") };
         assert_eq!(item["v"], AttributeValue::N("8".to_owned()));
-        assert!(item.contains_key("gsi1pk") && item.contains_key("fence") && !item.contains_key("lease_owner"));
+        assert!(
+            item.contains_key("gsi1pk") && item.contains_key("fence") && !item.contains_key("lease_owner")
+        );
         assert_eq!(
             write.condition().unwrap(),
             "(#v = :read_version) AND (#fence = :fence AND #lease_owner = :lease_owner)"
