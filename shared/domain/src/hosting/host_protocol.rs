@@ -216,6 +216,12 @@ impl HostReport {
         }
         Ok(())
     }
+
+    /// How many sites could not be set up.
+    #[must_use]
+    pub fn failed(&self) -> u64 {
+        self.sites.iter().map(|site| u64::from(site.state == SiteReportState::Failed)).sum()
+    }
 }
 
 /// What a host is to serve. The generation grows with every change.
@@ -237,7 +243,7 @@ pub struct ManifestSite {
     /// The bucket its objects are in.
     pub bucket: String,
     /// Its share of the host, in capacity units.
-    pub units: u32,
+    pub units: u64,
     /// What the host is to do with it.
     pub state: ManifestState,
 }
