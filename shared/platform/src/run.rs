@@ -6,10 +6,12 @@ use std::panic::AssertUnwindSafe;
 use std::process::{ExitCode, Termination};
 
 use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
 use lambda_runtime::{LambdaEvent, Runtime, service_fn};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 
 use crate::{App, Error, Result, config};
 
@@ -38,6 +40,17 @@ where
             "This is a Lambda function: it runs inside Lambda, or in the local stack (`cargo run`).",
         );
     }
+    spin(&|app, event| {
+        let done = serde_json::from_str(event.get()).map(|payload| work(app, payload));
+        Box::pin(async move { to_raw_value(&done.map_err(Error::caused)?.await?).map_err(Error::caused) })
+    })
+}
+
+/// A handler without its types: so that Lambda's loop is compiled once, and not again in every function.
+type Work<'a> = &'a dyn for<'e> Fn(App, &'e RawValue) -> LocalBoxFuture<'a, Result<Box<RawValue>>>;
+
+/// Lambda's loop: takes events and gives back answers until the process is stopped.
+fn spin(work: Work<'_>) -> Exit {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build() {
         Ok(runtime) => runtime,
         Err(error) => return complain(&format!("The runtime does not start: {error}")),
@@ -45,9 +58,10 @@ where
     std::panic::set_hook(Box::new(|panic| PANIC.set(Some(panic.to_string()))));
     let app = App::start();
     let ended = runtime.block_on(
-        Runtime::new(service_fn(|event: LambdaEvent<P>| {
-            let done = work(app.invoked(&event.context), event.payload);
-            async move { done.await.map_err(|error| lambda_runtime::Error::from(error.code())) }
+        Runtime::new(service_fn(|event: LambdaEvent<Box<RawValue>>| {
+            let done = work(app.invoked(&event.context), &event.payload);
+            // In a box, as the runtime wraps this type so often that the compiler would not follow a larger one.
+            Box::pin(async move { done.await.map_err(|error| lambda_runtime::Error::from(error.code())) })
         }))
         .run(),
     );
