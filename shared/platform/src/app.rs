@@ -16,7 +16,7 @@ use crate::partner::{Internet, Partner};
 use crate::queue::Queue;
 use crate::secret::Secrets;
 use crate::store::Table;
-use crate::{Result, aws, config};
+use crate::{Error, Origin, Result, aws, config, log};
 
 /// A function's surroundings. Cloning is cheap; clients are made when they are first asked for, because a cold start pays
 /// for everything that is made.
@@ -169,6 +169,13 @@ impl App {
     /// Measures something; the name ends in what it measures: `ProvisioningMillis`.
     pub fn measure(&self, name: &'static str, value: f64, unit: Unit) {
         self.record(Measured { name, value, unit });
+    }
+
+    /// Tells the log of an error that the handler deals with itself, with its causes.
+    pub fn report(&self, origin: &Origin, error: &Error) {
+        let note = Some("dealt_with");
+        let entry = log::Entry { trigger: "report", route: "", status: None, error: Some(error), note };
+        log::write(self, origin, &entry);
     }
 
     /// The moment that counts as now at the start of this invocation; handlers get it with their call or message.

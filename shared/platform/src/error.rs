@@ -39,8 +39,13 @@ pub enum Error {
     Malformed(String),
     /// 400: the cursor is not ours, or belongs to another list.
     InvalidCursor,
-    /// 422: read, but not allowed; each problem with its place.
-    Invalid(Vec<Problem>),
+    /// 422: read, but not allowed.
+    Invalid {
+        /// `invalid` unless clients have a reason to tell it from others.
+        code: &'static str,
+        /// What is wrong, each with its place.
+        problems: Vec<Problem>,
+    },
     /// 409: the state of things forbids it.
     Refused {
         /// Stable; clients branch on it.
@@ -120,7 +125,12 @@ impl Error {
 
     /// 422 with one problem.
     pub fn invalid(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self::Invalid(vec![Problem { pointer: pointer.into(), detail: detail.into() }])
+        Self::invalid_as("invalid", pointer, detail)
+    }
+
+    /// 422 with one problem and a code of its own.
+    pub fn invalid_as(code: &'static str, pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self::Invalid { code, problems: vec![Problem { pointer: pointer.into(), detail: detail.into() }] }
     }
 
     /// A partner's failure.
@@ -160,11 +170,11 @@ impl Error {
             | Self::Forbidden(code, _)
             | Self::Refused { code, .. }
             | Self::PaymentRequired { code, .. }
-            | Self::Gone { code, .. } => code,
+            | Self::Gone { code, .. }
+            | Self::Invalid { code, .. } => code,
             Self::NotFound => "not_found",
             Self::Malformed(_) => "malformed",
             Self::InvalidCursor => "invalid_cursor",
-            Self::Invalid(_) => "invalid",
             Self::Conflict => "version_conflict",
             Self::TooLarge => "too_large",
             Self::UnsupportedMedia => "unsupported_media_type",
@@ -188,7 +198,7 @@ impl Error {
             Self::Gone { .. } => 410,
             Self::TooLarge => 413,
             Self::UnsupportedMedia => 415,
-            Self::Invalid(_) => 422,
+            Self::Invalid { .. } => 422,
             Self::Limited { .. } => 429,
             Self::Internal(_) => 500,
             Self::Partner { retryable: false, .. } => 502,
@@ -211,7 +221,7 @@ impl Error {
             | Self::Gone { message, .. } => message.clone(),
             Self::NotFound => "There is no such thing, or it is not yours.".to_owned(),
             Self::InvalidCursor => "The cursor does not belong to this list.".to_owned(),
-            Self::Invalid(_) => "The input breaks a rule; see `problems`.".to_owned(),
+            Self::Invalid { .. } => "The input breaks a rule; see `problems`.".to_owned(),
             Self::Conflict => "It was changed meanwhile; read it again and repeat.".to_owned(),
             Self::TooLarge => "The body is too large.".to_owned(),
             Self::UnsupportedMedia => "Send JSON, with the header Content-Type: application/json.".to_owned(),
@@ -230,7 +240,7 @@ impl Error {
             Self::Refused { details, .. }
             | Self::PaymentRequired { details, .. }
             | Self::Gone { details, .. } => details.clone(),
-            Self::Invalid(problems) => {
+            Self::Invalid { problems, .. } => {
                 Map::from_iter([("problems".to_owned(), serde_json::to_value(problems).unwrap_or_default())])
             }
             _ => Map::new(),
@@ -295,7 +305,7 @@ impl std::fmt::Display for Error {
         match self {
             Self::Internal(cause) => cause.fmt(formatter),
             Self::Partner { name, source, .. } => write!(formatter, "{name}: {source}"),
-            Self::Invalid(problems) => {
+            Self::Invalid { problems, .. } => {
                 let texts: Vec<_> =
                     problems.iter().map(|one| format!("{}: {}", one.pointer, one.detail)).collect();
                 write!(formatter, "invalid: {}", texts.join("; "))
@@ -322,7 +332,7 @@ impl From<Refusal> for Error {
             RefusalKind::PaymentRequired => Self::PaymentRequired { code, message, details },
             RefusalKind::Forbidden => Self::Forbidden(code, message),
             RefusalKind::Gone => Self::Gone { code, message, details },
-            RefusalKind::Invalid { pointer } => Self::invalid(pointer, message),
+            RefusalKind::Invalid { pointer } => Self::invalid_as(code, pointer, message),
         }
     }
 }

@@ -48,9 +48,9 @@ pub(crate) fn plain(now: Timestamp) -> String {
     name.split_once('_').map_or(name.clone(), |(_, digits)| digits.to_owned())
 }
 
-/// A random number below `bound`; zero when `bound` is.
+/// A random number below `bound`, for jitter and lots; zero when `bound` is.
 #[must_use]
-pub(crate) fn below(bound: u64) -> u64 {
+pub fn below(bound: u64) -> u64 {
     u64::from_le_bytes(bytes()).checked_rem(bound).unwrap_or(0)
 }
 

@@ -141,7 +141,9 @@ mod tests {
 
     fn told(body: &str) -> (u16, String) {
         match json::<NewSite>(body.as_bytes()).unwrap_err() {
-            Error::Invalid(problems) => (422, format!("{} {}", problems[0].pointer, problems[0].detail)),
+            Error::Invalid { problems, .. } => {
+                (422, format!("{} {}", problems[0].pointer, problems[0].detail))
+            }
             error => (error.status(), error.detail()),
         }
     }
@@ -199,7 +201,7 @@ mod tests {
         assert_eq!(query::<PageQuery>("limit=5&cursor=a%20b").unwrap().cursor.as_deref(), Some("a b"));
         assert_eq!(query::<()>("").unwrap(), ());
         let pointer = |text| match query::<PageQuery>(text).unwrap_err() {
-            Error::Invalid(problems) => problems[0].pointer.clone(),
+            Error::Invalid { problems, .. } => problems[0].pointer.clone(),
             error => error.to_string(),
         };
         assert_eq!(pointer("limit=many"), "?limit");
