@@ -18,21 +18,12 @@ pub fn prefix(stage: &str) -> String {
     format!("tenantry-{stage}-site-")
 }
 
-/// Who is named in a bucket's policy.
-#[derive(Debug, Clone)]
-pub struct Principals {
-    /// ARN of the role whose sessions carry a site's tag.
-    pub access_role: String,
-    /// ARN of the hosts' role.
-    pub host_role: String,
-}
-
 /// What a bucket is open for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Openness {
-    /// Nothing beyond the account's own rights; TLS only.
+    /// Nothing beyond the product's own rights.
     Shut,
-    /// Sessions of its site write, hosts read.
+    /// Sessions that carry its site's tag.
     Open,
     /// Nobody writes or deletes: the site is deleted, its data kept.
     Retained,
@@ -40,55 +31,45 @@ pub enum Openness {
     Emptying,
 }
 
-/// The bucket's policy.
+/// The bucket's policy. It only denies: who may come near a bucket at all is said by the roles of functions, hosts and
+/// sessions, and a denial holds against all of them.
+///
+/// `access_role` is the ARN of the role whose sessions carry the tag `site`.
 #[must_use]
-pub fn policy(bucket: &str, site: SiteId, principals: &Principals, openness: Openness) -> Value {
+pub fn policy(bucket: &str, site: SiteId, access_role: &str, openness: Openness) -> Value {
     let whole = format!("arn:aws:s3:::{bucket}");
     let objects = format!("{whole}/*");
-    let mut statements = vec![json!({
+    let everything = [&whole, &objects];
+    let sessions = |sid: &str| {
+        json!({
+            "Sid": sid,
+            "Effect": "Deny",
+            "Principal": {"AWS": access_role},
+            "Action": "s3:*",
+            "Resource": everything,
+        })
+    };
+    let nobody = |sid: &str, actions: &[&str]| json!({"Sid": sid, "Effect": "Deny", "Principal": "*", "Action": actions, "Resource": objects});
+    let tls_only = json!({
         "Sid": "TlsOnly",
         "Effect": "Deny",
         "Principal": "*",
         "Action": "s3:*",
-        "Resource": [&whole, &objects],
+        "Resource": everything,
         "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-    })];
-    let deny = |sid: &str, actions: &[&str]| json!({"Sid": sid, "Effect": "Deny", "Principal": "*", "Action": actions, "Resource": &objects});
-    match openness {
-        Openness::Shut => {}
-        Openness::Open => statements.extend([
-            json!({
-                "Sid": "SessionsOfThisSite",
-                "Effect": "Allow",
-                "Principal": {"AWS": &principals.access_role},
-                "Action": [
-                    "s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload",
-                    "s3:ListMultipartUploadParts",
-                ],
-                "Resource": &objects,
-                "Condition": {"StringEquals": {"aws:PrincipalTag/site": site}},
-            }),
-            json!({
-                "Sid": "ListingsOfThisSite",
-                "Effect": "Allow",
-                "Principal": {"AWS": &principals.access_role},
-                "Action": ["s3:ListBucket", "s3:GetBucketLocation"],
-                "Resource": &whole,
-                "Condition": {"StringEquals": {"aws:PrincipalTag/site": site}},
-            }),
-            json!({
-                "Sid": "HostsRead",
-                "Effect": "Allow",
-                "Principal": {"AWS": &principals.host_role},
-                "Action": ["s3:GetObject", "s3:ListBucket"],
-                "Resource": [&whole, &objects],
-            }),
-        ]),
+    });
+    let mut only_this_site = sessions("OnlySessionsOfThisSite");
+    only_this_site["Condition"] = json!({"StringNotEquals": {"aws:PrincipalTag/site": site}});
+    let further = match openness {
+        Openness::Shut => vec![sessions("NoSessions")],
+        Openness::Open => vec![only_this_site],
         Openness::Retained => {
-            statements.push(deny("Retained", &["s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"]));
+            let writes = ["s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"];
+            vec![only_this_site, nobody("Retained", &writes)]
         }
-        Openness::Emptying => statements.push(deny("Emptying", &["s3:PutObject"])),
-    }
+        Openness::Emptying => vec![sessions("NoSessions"), nobody("Emptying", &["s3:PutObject"])],
+    };
+    let statements: Vec<Value> = std::iter::once(tls_only).chain(further).collect();
     json!({"Version": "2012-10-17", "Statement": statements})
 }
 
@@ -108,22 +89,18 @@ mod tests {
     }
 
     #[test]
-    fn only_sessions_of_the_site_write_and_only_while_it_lives() {
-        let principals = Principals { access_role: "arn:access".into(), host_role: "arn:host".into() };
+    fn only_sessions_of_the_site_come_in_and_only_while_it_lives_they_write() {
         let sids = |openness| {
-            let policy = policy("b", SiteId::from_ulid(1), &principals, openness);
+            let policy = policy("b", SiteId::from_ulid(1), "arn:access", openness);
             let sid = |statement: &Value| statement["Sid"].as_str().unwrap_or_default().to_owned();
             policy["Statement"]
                 .as_array()
                 .map(|all| all.iter().map(sid).collect::<Vec<_>>())
                 .unwrap_or_default()
         };
-        assert_eq!(sids(Openness::Shut), ["TlsOnly"]);
-        assert_eq!(
-            sids(Openness::Open),
-            ["TlsOnly", "SessionsOfThisSite", "ListingsOfThisSite", "HostsRead"]
-        );
-        assert_eq!(sids(Openness::Retained), ["TlsOnly", "Retained"]);
-        assert_eq!(sids(Openness::Emptying), ["TlsOnly", "Emptying"]);
+        assert_eq!(sids(Openness::Shut), ["TlsOnly", "NoSessions"]);
+        assert_eq!(sids(Openness::Open), ["TlsOnly", "OnlySessionsOfThisSite"]);
+        assert_eq!(sids(Openness::Retained), ["TlsOnly", "OnlySessionsOfThisSite", "Retained"]);
+        assert_eq!(sids(Openness::Emptying), ["TlsOnly", "NoSessions", "Emptying"]);
     }
 }

@@ -1,5 +1,6 @@
 //! A customer's site: its label, the operation that builds or removes it, the hosts that carry it, its names and its mail.
 
+pub mod access;
 pub mod bucket;
 pub mod dns;
 pub mod host;

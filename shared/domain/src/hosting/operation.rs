@@ -179,14 +179,10 @@ impl Operation {
         Self { state, next_at: until, ..self }
     }
 
-    /// The operation cannot succeed and takes everything back; after the point of no return people must look.
+    /// The operation cannot succeed and takes everything back. Only before the point of no return.
     #[must_use]
-    pub fn aborted(self, failure: StepFailure, now: Timestamp) -> (Self, Option<OperationFailed>) {
-        if self.point_of_no_return {
-            let (operation, failed) = self.halted(failure, now);
-            return (operation, Some(failed));
-        }
-        (Self { error: Some(failure), ..self.turned_back(now) }, None)
+    pub fn aborted(self, failure: StepFailure, now: Timestamp) -> Self {
+        Self { error: Some(failure), ..self.turned_back(now) }
     }
 
     /// The current step's effects are gone. The first one's end the operation.
@@ -395,9 +391,8 @@ mod tests {
         let active = Operation { cursor: 12, ..operation() }.advanced(NOW);
         assert_eq!(active.clone().cancel(NOW).map_err(|refusal| refusal.code), Err("point_of_no_return"));
         let why = failure(&active);
-        let (halted, failed) = active.aborted(why, NOW);
+        let (halted, _) = active.halted(why, NOW);
         assert_eq!((halted.state, halted.direction), (OperationState::NeedsAttention, Direction::Forward));
-        assert!(failed.is_some());
     }
 
     proptest! {
@@ -414,9 +409,10 @@ mod tests {
                     0..=2 if operation.direction == Direction::Back && operation.step().is_some() =>
                         operation.retreated(NOW),
                     3 if operation.step().is_some() => { let why = failure(&operation); operation.halted(why, NOW).0 }
-                    4 if operation.step().is_some() && operation.direction == Direction::Forward => {
+                    4 if operation.step().is_some() && operation.direction == Direction::Forward
+                        && !operation.point_of_no_return => {
                         let why = failure(&operation);
-                        operation.aborted(why, NOW).0
+                        operation.aborted(why, NOW)
                     }
                     5 => operation.clone().retry(NOW).map_or(operation, |(operation, _)| operation),
                     6 => operation.clone().cancel(NOW).map_or(operation, |(operation, _)| operation),

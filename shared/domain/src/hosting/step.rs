@@ -136,6 +136,7 @@ impl StepName {
             Self::AwaitHost => 10 * MINUTE,
             // Route 53 has been seen to stay PENDING for 20 minutes.
             Self::AwaitDns | Self::QueueDns | Self::DeleteRecords => 30 * MINUTE,
+            Self::CheckSite => MINUTE,
             _ => 5 * MINUTE,
         }
     }

@@ -1,0 +1,22 @@
+//! `POST /v1/hosting/operations/{operation}/cancel`: take back what an operation has done so far.
+//!
+//! Refused with `point_of_no_return` once the site is the customer's; cancelling what already turns back changes nothing.
+
+use hosting::Hosting;
+use hosting::view::OperationView;
+use platform::auth::Admin;
+use platform::http::{self, Call, Limit, MINUTE, Reply};
+use platform::{App, Exit, Result};
+
+fn main() -> Exit {
+    http::limit(&[Limit::per_org(20, MINUTE)]).serve(cancel_operation)
+}
+
+async fn cancel_operation(app: App, call: Call<Admin>) -> Result<Reply<OperationView>> {
+    let hosting = Hosting::of(&app, call.caller.org());
+    let stored = hosting.operation(call.id("operation")?).await?;
+    let (operation, _) = stored.value.clone().cancel(call.now)?;
+    let reply = Reply::accepted(OperationView::from(&operation));
+    hosting.cancel(&stored, call.origin(), call.once(&reply)?).await?;
+    Ok(reply)
+}

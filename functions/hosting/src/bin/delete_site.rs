@@ -1,0 +1,36 @@
+//! `DELETE /v1/hosting/sites/{site}`: take a site down; its data is kept for 30 days.
+//!
+//! A site that is still being built is cancelled first. Answers 202 with the operation to watch; asking again is no
+//! second deletion.
+
+use domain::hosting::operation::Request;
+use hosting::Hosting;
+use hosting::view::{OperationView, SiteView};
+use platform::auth::Owner;
+use platform::http::{self, Call, Limit, MINUTE, Reply};
+use platform::{App, Exit, Result};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// A site on its way out.
+#[derive(Serialize, JsonSchema)]
+struct Deletion {
+    /// The site.
+    site: SiteView,
+    /// The operation at work on it; absent when there was nothing left to take down.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operation: Option<OperationView>,
+}
+
+fn main() -> Exit {
+    http::limit(&[Limit::per_org(20, MINUTE)]).serve(delete_site)
+}
+
+async fn delete_site(app: App, call: Call<Owner>) -> Result<Reply<Deletion>> {
+    let hosting = Hosting::of(&app, call.caller.org());
+    let site = hosting.site(call.id("site")?).await?;
+    let request = Request { operation: call.new_id(), by: Some(call.caller.user()), now: call.now };
+    let (site, operation) = hosting.delete(&site, request, call.origin(), None).await?;
+    let operation = operation.as_ref().map(OperationView::from);
+    Ok(Reply::accepted(Deletion { site: SiteView::from(&site), operation }))
+}

@@ -1,0 +1,238 @@
+//! One turn of an operation: what the current step has at hand.
+
+use std::time::Duration;
+
+use domain::Timestamp;
+use domain::hosting::{Direction, Operation, Site, Step, StepFailure, StepName};
+use platform::lease::Lease;
+use platform::store::{Stored, Write};
+use platform::{App, Error, EventEnvelope, Origin, Result};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::store::operations;
+use crate::{HostingOfAll, steps};
+
+/// What the steps need to know of their deployment.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Settings {
+    /// The stage, part of buckets' names.
+    pub stage: String,
+    /// The region of buckets, hosts and mail.
+    pub aws_region: String,
+    /// The account that buckets must belong to.
+    pub account_id: String,
+    /// ARN of the role whose sessions carry a site's tag.
+    pub site_access_role_arn: String,
+}
+
+impl Settings {
+    /// The pool of hosts that trial sites share.
+    #[must_use]
+    pub fn shared_pool(&self) -> String {
+        format!("{}/shared", self.aws_region)
+    }
+}
+
+/// A site that a step changed, and what it tells about it.
+#[derive(Debug)]
+pub struct Changed {
+    /// The site.
+    pub site: Site,
+    /// What is told.
+    pub event: Option<EventEnvelope>,
+}
+
+/// How a turn ends.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The step is done, or taken back. `writes` and the changed `site` go into the turn's transaction.
+    Done {
+        /// What later steps and the compensation need.
+        outputs: Value,
+        /// Writes of the step's own.
+        writes: Vec<Write>,
+        /// The site, if the step changes it, and what it tells about it.
+        site: Option<Box<Changed>>,
+    },
+    /// The step has chosen anew, or got on, and goes on at once.
+    Again(Value),
+    /// Something outside is not ready yet.
+    Wait(Duration),
+    /// People must look.
+    Halt(StepFailure),
+    /// It cannot succeed: everything is taken back.
+    Abort(StepFailure),
+}
+
+impl Outcome {
+    /// The step is done and leaves nothing behind that others need.
+    #[must_use]
+    pub fn done() -> Self {
+        Self::Done { outputs: Value::Null, writes: Vec::new(), site: None }
+    }
+
+    /// The step is done, with these outputs.
+    ///
+    /// # Errors
+    /// `internal` if they are no JSON.
+    pub fn with(outputs: impl Serialize) -> Result<Self> {
+        Ok(Self::Done { outputs: json_of(outputs)?, writes: Vec::new(), site: None })
+    }
+
+    /// The step is done by the turn's transaction itself.
+    #[must_use]
+    pub fn by(writes: Vec<Write>) -> Self {
+        Self::Done { outputs: Value::Null, writes, site: None }
+    }
+
+    /// The step changes the site.
+    #[must_use]
+    pub fn changing(self, site: Site, event: Option<EventEnvelope>) -> Self {
+        match self {
+            Self::Done { outputs, writes, .. } => {
+                Self::Done { outputs, writes, site: Some(Box::new(Changed { site, event })) }
+            }
+            other => other,
+        }
+    }
+
+    /// The step goes on at once with these parameters, once they are stored.
+    ///
+    /// # Errors
+    /// `internal` if they are no JSON.
+    pub fn again(params: impl Serialize) -> Result<Self> {
+        Ok(Self::Again(json_of(params)?))
+    }
+}
+
+/// One turn of an operation.
+#[derive(Debug)]
+pub struct Run<'a> {
+    /// Clients.
+    pub app: &'a App,
+    /// The table.
+    pub store: HostingOfAll,
+    /// The deployment.
+    pub settings: Settings,
+    /// The operation, under our lease.
+    pub operation: Stored<Operation>,
+    /// Its site.
+    pub site: Stored<Site>,
+    /// Where everything that the turn causes comes from.
+    pub origin: Origin,
+    pub(super) lease: Lease,
+    pub(super) steps: Vec<Stored<Step>>,
+    /// The current step as it is stored; `None` if it has not begun.
+    pub(super) stored: Option<Stored<Step>>,
+}
+
+impl<'a> Run<'a> {
+    pub(super) async fn open(
+        app: &'a App,
+        store: HostingOfAll,
+        operation: Stored<Operation>,
+        lease: Lease,
+        origin: &Origin,
+    ) -> Result<Self> {
+        let settings = app.config()?;
+        let site = store.site(operation.org, operation.site).await?;
+        let steps = store.steps(operation.id).await?;
+        let stored = steps.iter().find(|step| step.number == operation.cursor).cloned();
+        let origin = Origin { org: Some(operation.org), ..origin.clone() };
+        Ok(Self { app, store, settings, operation, site, origin, lease, steps, stored })
+    }
+
+    /// Does the turn's work, up to its transaction.
+    pub(super) async fn turn(&mut self) -> Result<Outcome> {
+        let Some(name) = self.operation.step() else {
+            return Err(Error::internal(format!("operation {} has no step", self.operation.id)));
+        };
+        match self.operation.direction {
+            Direction::Forward => {
+                if self.stored.is_none() {
+                    self.begin(name).await?;
+                }
+                steps::execute(self, name).await
+            }
+            Direction::Back if self.stored.is_none() => Ok(Outcome::done()),
+            Direction::Back => {
+                if let Some(step) = &mut self.stored {
+                    // In memory until the turn's transaction: a repeat finds the same.
+                    step.value = step.value.clone().compensating(self.origin.now);
+                }
+                steps::compensate(self, name).await
+            }
+        }
+    }
+
+    async fn begin(&mut self, name: StepName) -> Result<()> {
+        let params = steps::choose(self, name)?;
+        let step = Step::begin(self.operation.id, self.operation.cursor, name, params, self.origin.now);
+        self.store.begin_step(&step).await?;
+        let steps = self.store.steps(self.operation.id).await?;
+        self.stored = steps.into_iter().find(|step| step.number == self.operation.cursor);
+        Ok(())
+    }
+
+    /// The moment that counts as now.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.origin.now
+    }
+
+    /// What was chosen for the current step; the default when nothing was.
+    ///
+    /// # Errors
+    /// `internal` if something else is stored.
+    pub fn params<T: DeserializeOwned + Default>(&self) -> Result<T> {
+        match self.stored.as_ref().map(|step| &step.params) {
+            None | Some(Value::Null) => Ok(T::default()),
+            Some(params) => serde_json::from_value(params.clone()).map_err(Error::caused),
+        }
+    }
+
+    /// What an earlier step of this operation left.
+    ///
+    /// # Errors
+    /// `internal` if it left nothing, or something else.
+    pub fn outputs<T: DeserializeOwned>(&self, name: StepName) -> Result<T> {
+        let step = self.steps.iter().find(|step| step.name == name);
+        let outputs = step.map(|step| step.outputs.clone()).unwrap_or_default();
+        serde_json::from_value(outputs)
+            .map_err(|error| Error::internal(format!("{}: {error}", name.as_str())))
+    }
+
+    /// Since when the current step is at work.
+    #[must_use]
+    pub fn started_at(&self) -> Timestamp {
+        self.stored.as_ref().map_or(self.origin.now, |step| step.started_at)
+    }
+
+    /// Lets a transaction of the step's own fail when the lease was lost.
+    #[must_use]
+    pub fn fenced(&self) -> Write {
+        operations::fenced(&self.operation, &self.lease)
+    }
+
+    /// A failure of the current step.
+    #[must_use]
+    pub fn failure(&self, code: impl Into<String>, message: &str, remedy: impl Into<String>) -> StepFailure {
+        let name = self.operation.step().unwrap_or(StepName::CheckPlan);
+        StepFailure::new(name, code, message, remedy, self.origin.now)
+    }
+
+    /// Reads the site again after a transaction of the step's own changed it.
+    ///
+    /// # Errors
+    /// `unavailable`, `internal`.
+    pub async fn reread_site(&mut self) -> Result<()> {
+        self.site = self.store.site(self.operation.org, self.operation.site).await?;
+        Ok(())
+    }
+}
+
+fn json_of(value: impl Serialize) -> Result<Value> {
+    serde_json::to_value(value).map_err(Error::caused)
+}

@@ -1,0 +1,64 @@
+//! Every key and every DynamoDB call of the area.
+//!
+//! [`Hosting`] reaches one organisation's things alone; [`HostingOfAll`] is for workers and for hosts.
+//!
+//! | item | pk / sk | indexes |
+//! |---|---|---|
+//! | site | `ORG#o` / `SITE#s` | |
+//! | usage | `ORG#o` / `USAGE` | |
+//! | e-mail identity | `ORG#o` / `SES#domain` | gsi2 `DUE#IDENTITY#n` |
+//! | operation | `OP#op` / `OP` | gsi2 `DUE#OPERATION#n`, gsi3 `SITE#s` |
+//! | step, log | `OP#op` / `STEP#nn#name`, `LOG#id` | |
+//! | label claim | `LABEL#zone#label` / `CLAIM` | |
+//! | host | `HOST#h` / `HOST` | gsi1 `POOL#name#ready` or `#out`, by free units |
+//! | reservation | `HOST#h` / `RES#s` | |
+//! | pool, its hosts, its waiters | `POOL#name` / `CFG`, `HOST#h`, `WAIT#s` | gsi2 `DUE#POOL` |
+//! | zone, its records, its changes | `ZONE#name` / `ZONE`, `REC#eman.#type`, `CHG#id` | gsi2 `DUE#ZONE` |
+
+pub mod hosts;
+mod hosts_http;
+pub mod identities;
+pub mod keys;
+pub mod labels;
+pub mod operations;
+pub mod pools;
+pub mod sites;
+pub mod zones;
+
+use domain::OrgId;
+use platform::App;
+use platform::store::Table;
+
+/// One organisation's sites. Another organisation's ids are not found.
+#[derive(Debug, Clone)]
+pub struct Hosting {
+    table: Table,
+    org: OrgId,
+}
+
+/// Everybody's sites, and what they stand on.
+#[derive(Debug, Clone)]
+pub struct HostingOfAll {
+    table: Table,
+}
+
+impl Hosting {
+    /// What this organisation has.
+    #[must_use]
+    pub fn of(app: &App, org: OrgId) -> Self {
+        Self { table: app.table(), org }
+    }
+}
+
+impl HostingOfAll {
+    /// What everybody has.
+    #[must_use]
+    pub fn of(app: &App) -> Self {
+        Self { table: app.table() }
+    }
+
+    /// The table itself, for the transactions of the engine, whose writes this module builds.
+    pub(crate) fn table(&self) -> &Table {
+        &self.table
+    }
+}

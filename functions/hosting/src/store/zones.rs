@@ -1,0 +1,131 @@
+//! Zones, the records that the product keeps in them, and the queue of changes.
+
+use std::time::Duration;
+
+use domain::Timestamp;
+use domain::hosting::{DnsChange, DnsChangesQueued, ManagedRecord, Zone};
+use platform::event::{EventEnvelope, Origin};
+use platform::lease::{self, Lease};
+use platform::store::{Index, Query, Stored, Write};
+use platform::{Error, Result};
+
+use super::{HostingOfAll, keys};
+
+/// How many waiting changes are looked at in one turn.
+const MOST_WAITING: u32 = 1_000;
+
+impl HostingOfAll {
+    /// A zone's queue; `None` until something was put into it.
+    pub(crate) async fn zone(&self, name: &str) -> Result<Option<Stored<Zone>>> {
+        self.table.get_consistent(&keys::zone(name)).await
+    }
+
+    /// Takes a zone's lease; `None` while another worker has it.
+    pub(crate) async fn take_zone(
+        &self,
+        name: &str,
+        owner: &str,
+        now: Timestamp,
+        time: Duration,
+    ) -> Result<Option<(Stored<Zone>, Lease)>> {
+        if self.zone(name).await?.is_none() {
+            let first = Write::create(keys::zone(name), "zone", &Zone::new(name)).or(Error::Conflict);
+            match self.table.write(first).await {
+                Ok(()) | Err(Error::Conflict) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        lease::take(&self.table, keys::zone(name), owner, now, time).await
+    }
+
+    /// The zone after a look at its queue: the lease is given back.
+    pub(crate) async fn leave_zone(&self, stored: &Stored<Zone>, zone: &Zone, lease: &Lease) -> Result<()> {
+        let write = Write::replace(stored, zone).releasing(lease);
+        let write = match zone.next_at {
+            Some(at) => write.index(Index::Gsi2, keys::DUE_ZONE, format!("{at}#{}", zone.name)),
+            None => write.unindex(Index::Gsi2),
+        };
+        self.table.write(write).await
+    }
+
+    /// Zones that should have been looked at by now.
+    pub(crate) async fn due_zones(&self, now: Timestamp) -> Result<Vec<Stored<Zone>>> {
+        let due = Query::pk(keys::DUE_ZONE).index(Index::Gsi2).up_to(now.to_string());
+        self.table.query_all(due).await
+    }
+
+    /// The changes in a zone's queue, oldest first.
+    pub(crate) async fn changes(&self, zone: &str) -> Result<Vec<Stored<DnsChange>>> {
+        let changes =
+            Query::pk(keys::zone_partition(zone)).begins(keys::CHANGE).consistent().limit(MOST_WAITING);
+        Ok(self.table.query(changes).await?.items)
+    }
+
+    /// The records of a name and of every name under it.
+    pub(crate) async fn records_under(&self, zone: &str, name: &str) -> Result<Vec<Stored<ManagedRecord>>> {
+        let records = Query::pk(keys::zone_partition(zone)).begins(keys::records_under(name)).consistent();
+        self.table.query_all(records).await
+    }
+
+    /// The record that a change is about.
+    pub(crate) async fn record_of(&self, change: &DnsChange) -> Result<Option<Stored<ManagedRecord>>> {
+        let key = keys::record(&change.zone, &change.record.name, change.record.kind);
+        self.table.get_consistent(&key).await
+    }
+
+    /// Stores which of Route 53's batches carries some changes.
+    pub(crate) async fn submitted(&self, changes: &[Stored<DnsChange>], batch: &str) -> Result<()> {
+        for part in changes.chunks(MOST_IN_TRANSACTION) {
+            let submitted = part.iter().map(|change| {
+                let carried = DnsChange { submitted: Some(batch.to_owned()), ..change.value.clone() };
+                Write::replace(change, &carried)
+            });
+            self.table.transact(submitted).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes changes out of the queue, together with what they did to their records.
+    pub(crate) async fn finish_changes(
+        &self,
+        finished: Vec<(Stored<DnsChange>, Option<Write>)>,
+    ) -> Result<()> {
+        let mut finished = finished.into_iter().peekable();
+        while finished.peek().is_some() {
+            let part = finished.by_ref().take(MOST_IN_TRANSACTION / 2);
+            let writes: Vec<Write> =
+                part.flat_map(|(change, record)| [Some(Write::remove(&change)), record]).flatten().collect();
+            self.table.transact(writes).await?;
+        }
+        Ok(())
+    }
+}
+
+const MOST_IN_TRANSACTION: usize = 100;
+
+/// A wish about a record, and the change that carries it. `before` is what was stored of the record.
+pub(crate) fn wish(
+    record: &ManagedRecord,
+    before: Option<&Stored<ManagedRecord>>,
+    origin: &Origin,
+    event: Option<EventEnvelope>,
+) -> [Write; 2] {
+    let change = record.change(origin.id());
+    let key = keys::record(&record.zone, &record.record.name, record.record.kind);
+    let wished = match before {
+        Some(stored) => Write::replace(stored, record),
+        None => Write::create(key, "dns_record", record).or(Error::Conflict),
+    };
+    let queued =
+        Write::create(keys::change(&change.zone, change.id), "dns_change", &change).or(Error::Conflict);
+    let queued = match event {
+        Some(event) => queued.event(event),
+        None => queued,
+    };
+    [wished, queued]
+}
+
+/// Wakes the worker of a zone: rides on one of the changes that a transaction queues.
+pub(crate) fn wake(zone: &str, origin: &Origin) -> EventEnvelope {
+    origin.envelope(None, &DnsChangesQueued { zone: zone.to_owned() })
+}
