@@ -17,12 +17,16 @@ const MESSAGE: usize = 5_000;
 #[serde(deny_unknown_fields)]
 pub struct NewContactMessage {
     /// The writer's name, one line of 1 to 100 characters.
+    #[schemars(length(min = 1, max = 100))]
     pub name: String,
     /// Where the answer goes.
+    #[schemars(email)]
     pub email: String,
     /// What it is about, one line of 1 to 150 characters.
+    #[schemars(length(min = 1, max = 150))]
     pub subject: String,
     /// 1 to 5,000 characters, line breaks allowed.
+    #[schemars(length(min = 1, max = 5000))]
     pub message: String,
     /// Leave it empty. People do not see this field; programs that fill in every field betray themselves.
     #[serde(default)]
