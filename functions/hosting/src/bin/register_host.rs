@@ -41,7 +41,9 @@ async fn register_host(app: App, call: Call<Public, HostRegistration>) -> Result
         match hosting.register(&stored, &token_hash, key_hash, call.now).await {
             Ok(_) => {}
             // Used in this moment, or only changed: when it is still good, the agent's next try will find it so.
-            Err(Error::Refused { code: "token_used", .. }) => return Err(unless_good(&hosting, &body, &token_hash).await),
+            Err(Error::Refused { code: "token_used", .. }) => {
+                return Err(unless_good(&hosting, &body, &token_hash).await);
+            }
             Err(error) => return Err(error),
         }
     }
