@@ -24,6 +24,8 @@ const LARGEST_BODY: usize = 1024 * 1024;
 #[serde(rename_all = "camelCase")]
 pub(crate) struct GatewayEvent {
     #[serde(default)]
+    route_key: String,
+    #[serde(default)]
     raw_path: String,
     #[serde(default)]
     raw_query_string: String,
@@ -41,8 +43,6 @@ pub(crate) struct GatewayEvent {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct GatewayContext {
-    #[serde(default)]
-    route_key: String,
     http: GatewayHttp,
 }
 
@@ -90,7 +90,7 @@ impl RequestParts {
         Self {
             method: request_context.http.method,
             path: raw_path,
-            route: request_context.route_key,
+            route: event.route_key,
             query: raw_query_string,
             headers,
             parameters: path_parameters,
