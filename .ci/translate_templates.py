@@ -3,12 +3,14 @@
 What `sam validate` and CloudFormation's Serverless transform refuse, this refuses.
 """
 
+import logging
 import os
 import sys
 
 import yaml
 
 os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
+logging.disable(logging.WARNING)  # The translator warns of its own metrics.
 
 from samtranslator.public.exceptions import InvalidDocumentException  # noqa: E402
 from samtranslator.public.parser import Parser  # noqa: E402
