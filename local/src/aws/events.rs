@@ -349,9 +349,11 @@ impl Events {
         source: &str,
         kind: &str,
         detail: &Value,
+        resources: &[&str],
     ) -> Result<(), AwsError> {
         let entry = json!({
             "EventBusName": bus,
+            "Resources": resources,
             "Source": source,
             "DetailType": kind,
             "Detail": detail.to_string(),

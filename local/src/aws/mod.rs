@@ -2,47 +2,53 @@
 //!
 //! [`Cloud::handle`] takes a request as the SDK signed it. The signature's scope says which service is meant and whose
 //! access key was used; then come the rights of that key, the faults a test has ordered, the service itself, and the
-//! ledger.
+//! ledger. Which crate plays which service, and where it differs from AWS: `docs/local-aws.md`.
 
 pub mod answer;
 mod documents;
 pub mod dynamodb;
+pub mod ec2;
+mod endpoint;
 pub mod events;
 pub mod faults;
 mod form;
 mod ids;
 pub mod ledger;
 pub mod rights;
-mod route53;
-mod s3;
+pub mod route53;
+pub mod s3;
 pub mod secrets;
 pub mod service;
+pub mod ses;
 pub mod signature;
 pub mod sqs;
+pub mod sts;
+mod xml;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use domain::Timestamp;
+
 pub use self::faults::When;
 pub use self::ledger::Called;
 pub use self::rights::{Principal, Statement};
+pub use self::ses::Mail;
 pub use self::sqs::Message as SqsMessage;
 
-use bytes::Bytes;
-use domain::Timestamp;
-use http::request::Parts;
-use http::{Request, Response};
-
-use self::answer::{AwsError, json_answer, refusal};
 use self::documents::Documents;
-use self::dynamodb::{DynamoDb, Units};
+use self::dynamodb::DynamoDb;
+use self::ec2::Ec2;
 use self::events::Events;
-use self::faults::{Fault, Faults};
+use self::faults::Faults;
 use self::ledger::Ledger;
-use self::rights::{Needed, Principals};
+use self::rights::Principals;
+use self::route53::Route53;
+use self::s3::S3;
 use self::secrets::Secrets;
-use self::service::{Input, Service};
+use self::ses::Ses;
 use self::sqs::Sqs;
+use self::sts::Sts;
 use crate::{Clock, Context as _, Result};
 
 /// Where the cloud lives and who it belongs to.
@@ -75,31 +81,11 @@ struct Inner {
     sqs: Arc<Sqs>,
     events: Arc<Events>,
     secrets: Secrets,
-}
-
-/// Who makes a call.
-enum Caller {
-    /// A key that belongs to no function: the account's owner.
-    Root,
-    Function(Arc<Principal>),
-}
-
-impl Caller {
-    fn name(&self) -> &str {
-        match self {
-            Self::Root => "root",
-            Self::Function(principal) => &principal.function,
-        }
-    }
-}
-
-/// A call on its way through the endpoint.
-struct Call {
-    service: Service,
-    operation: String,
-    input: Input,
-    parts: Parts,
-    body: Bytes,
+    s3: S3,
+    ses: Ses,
+    route53: Arc<Route53>,
+    ec2: Ec2,
+    sts: Sts,
 }
 
 impl Cloud {
@@ -111,153 +97,25 @@ impl Cloud {
         let CloudConfig { data, clock, region, account, base_url } = &config;
         std::fs::create_dir_all(data).context(format!("making the folder {}", data.display()))?;
         let documents = Documents::open(&data.join("aws.db")).context("opening aws.db")?;
-        let dynamodb = DynamoDb::open(data, &documents, clock, region, account).await?;
         let sqs = Arc::new(Sqs::open(data, clock, base_url, region, account)?);
         let events = Arc::new(Events::new(&sqs, clock, region, account));
-        let secrets = Secrets::new(region, account);
+        let route53 = Arc::new(Route53::open(&documents, clock)?);
         let inner = Inner {
             principals: Principals::default(),
             faults: Faults::default(),
             ledger: Ledger::default(),
-            dynamodb,
+            dynamodb: DynamoDb::open(data, &documents, clock, region, account).await?,
+            secrets: Secrets::new(region, account),
+            s3: S3::open(data, region, account).await?,
+            ses: Ses::open(data, &documents, &route53, &events, clock, (region, account))?,
+            ec2: Ec2::open(&documents, clock, region, account)?,
+            sts: Sts::open(&documents, clock, account)?,
             sqs,
             events,
-            secrets,
+            route53,
             config,
         };
         Ok(Self { inner: Arc::new(inner) })
-    }
-
-    /// Answers a request that the SDK signed, or that a presigned URL carries.
-    pub async fn handle(&self, request: Request<Bytes>) -> Response<Bytes> {
-        let (parts, body) = request.into_parts();
-        let Some(credential) = signature::credential(&parts) else {
-            let told = "Access Denied";
-            return refusal(Service::S3, &AwsError::new(403, "AccessDenied", told));
-        };
-        let Some(service) = Service::from_scope(&credential.service) else {
-            let told = format!("The service {} is not played locally.", credential.service);
-            return answer::answer(404, "text/plain", told);
-        };
-        if credential.expires_at.is_some_and(|end| self.inner.config.clock.now() > end) {
-            return refusal(service, &AwsError::new(403, "AccessDenied", "Request has expired"));
-        }
-        let Some((operation, input)) = service::operation(service, &parts, &body) else {
-            return refusal(
-                service,
-                &AwsError::bad("UnknownOperationException", "The request names no operation."),
-            );
-        };
-        let caller = self.inner.principals.get(&credential.access_key).map_or(Caller::Root, Caller::Function);
-        let call = Call { service, operation, input, parts, body };
-        self.meet(&caller, &credential.access_key, call).await
-    }
-
-    /// Takes a call through rights, ordered faults, the service and the ledger.
-    async fn meet(&self, caller: &Caller, access_key: &str, call: Call) -> Response<Bytes> {
-        let inner = &*self.inner;
-        let needs = self.needs(&call);
-        let met = inner.faults.meet(caller.name(), call.service, &call.operation);
-        let resource = needs.first().map_or_else(|| "*".to_owned(), |needed| needed.resource.clone());
-        let mut called = Called {
-            at: inner.config.clock.now(),
-            function: caller.name().to_owned(),
-            access_key: access_key.to_owned(),
-            service: call.service.name(),
-            operation: call.operation.clone(),
-            resource,
-            request: std::str::from_utf8(&call.body).unwrap_or_default().to_owned(),
-            status: 0,
-            read_units: 0.0,
-            write_units: 0.0,
-        };
-        if let Some((When::Before, killer)) = &met.kill {
-            killer(access_key);
-            inner.ledger.enter(called);
-            return refusal(call.service, &AwsError::new(500, "InternalFailure", "The caller was killed."));
-        }
-        let service = call.service;
-        let refused = match self.check(caller, &needs, service) {
-            Err(denied) => Some(denied),
-            Ok(()) => met.fault.as_ref().and_then(|fault| fault.refusal(service)),
-        };
-        let (mut response, units) = match refused {
-            Some(error) => (refusal(service, &error), Units::default()),
-            None => {
-                if matches!(met.fault, Some(Fault::Duplicate)) {
-                    self.play(&call).await;
-                }
-                self.play(&call).await
-            }
-        };
-        match met.fault {
-            Some(Fault::LoseAnswer) => {
-                response = refusal(service, &AwsError::new(500, "InternalFailure", "The answer was lost."));
-            }
-            // A late answer is late by real time: the caller that waits for it does so too.
-            Some(Fault::Delay(span)) => tokio::time::sleep(span).await,
-            _ => {}
-        }
-        called.status = response.status().as_u16();
-        (called.read_units, called.write_units) = (units.read, units.write);
-        if let Some((When::After, killer)) = &met.kill {
-            killer(access_key);
-            called.status = 0;
-        }
-        inner.ledger.enter(called);
-        response
-    }
-
-    fn needs(&self, call: &Call) -> Vec<Needed> {
-        let inner = &*self.inner;
-        match (call.service, &call.input) {
-            (Service::DynamoDb, _) => inner.dynamodb.needs(&call.operation, &call.body),
-            (Service::Sqs, Input::Json(input)) => inner.sqs.needs(&call.operation, input),
-            (Service::Events, Input::Json(input)) => inner.events.needs(&call.operation, input),
-            (Service::SecretsManager, Input::Json(input)) => inner.secrets.needs(&call.operation, input),
-            (service, _) => vec![Needed::new(format!("{}:{}", service.name(), call.operation), "*")],
-        }
-    }
-
-    fn check(&self, caller: &Caller, needs: &[Needed], service: Service) -> Result<(), AwsError> {
-        let Caller::Function(principal) = caller else { return Ok(()) };
-        match rights::missing(&principal.statements, needs) {
-            None => Ok(()),
-            Some(Needed { action, resource, .. }) => {
-                let (status, code) = service.denied();
-                let function = &principal.function;
-                let told = format!(
-                    "The function {function} is not authorized to perform: {action} on resource: {resource}, \
-                     because no statement of its policy in the template allows it"
-                );
-                Err(AwsError::new(status, code, told))
-            }
-        }
-    }
-
-    /// Lets the service play the call.
-    async fn play(&self, call: &Call) -> (Response<Bytes>, Units) {
-        let inner = &*self.inner;
-        let (service, operation) = (call.service, call.operation.as_str());
-        let outcome = match (service, &call.input) {
-            (Service::DynamoDb, _) => {
-                return match inner.dynamodb.call(operation, &call.parts, &call.body).await {
-                    Ok(answered) => answered,
-                    Err(error) => (refusal(service, &error), Units::default()),
-                };
-            }
-            (Service::Sqs, Input::Json(input)) => {
-                inner.sqs.call(operation, input).await.map(|value| json_answer(service, &value))
-            }
-            (Service::Events, Input::Json(input)) => {
-                inner.events.call(operation, input).await.map(|value| json_answer(service, &value))
-            }
-            (Service::SecretsManager, Input::Json(input)) => {
-                inner.secrets.call(operation, input).await.map(|value| json_answer(service, &value))
-            }
-            _ => Err(AwsError::bad("UnknownOperationException", "Not played.")),
-        };
-        (outcome.unwrap_or_else(|error| refusal(service, &error)), Units::default())
     }
 
     /// The access keys of the functions.
@@ -302,9 +160,43 @@ impl Cloud {
         &self.inner.secrets
     }
 
+    /// S3.
+    #[must_use]
+    pub fn s3(&self) -> &S3 {
+        &self.inner.s3
+    }
+
+    /// SES.
+    #[must_use]
+    pub fn ses(&self) -> &Ses {
+        &self.inner.ses
+    }
+
+    /// Route 53.
+    #[must_use]
+    pub fn route53(&self) -> &Route53 {
+        &self.inner.route53
+    }
+
+    /// EC2.
+    #[must_use]
+    pub fn ec2(&self) -> &Ec2 {
+        &self.inner.ec2
+    }
+
+    /// STS.
+    #[must_use]
+    pub fn sts(&self) -> &Sts {
+        &self.inner.sts
+    }
+
     /// The earliest moment at which something changes by itself; none if nothing is pending.
+    ///
+    /// That is a message becoming visible, a DNS change in sync, or an instance's next state. What SES thinks of an
+    /// identity changes with the DNS, so it needs no moment of its own.
     #[must_use]
     pub fn next_due(&self) -> Option<Timestamp> {
-        self.inner.sqs.next_due()
+        let inner = &*self.inner;
+        [inner.sqs.next_due(), inner.route53.next_due(), inner.ec2.next_due()].into_iter().flatten().min()
     }
 }

@@ -11,7 +11,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use serde_json::Value;
 
 /// Context keys whose values the endpoint knows when it checks a call.
-const KNOWN_KEYS: [&str; 8] = [
+const KNOWN_KEYS: [&str; 9] = [
+    "aws:SecureTransport",
     "aws:PrincipalTag/",
     "aws:RequestTag/",
     "iam:PassedToService",
@@ -65,6 +66,12 @@ impl Needed {
 }
 
 impl Statement {
+    /// The right to everything, which the account's owner has.
+    #[must_use]
+    pub fn everything() -> Self {
+        Self { allow: true, actions: vec!["*".to_owned()], resources: vec!["*".to_owned()], conditions: Vec::new() }
+    }
+
     /// Reads a whole policy document, a list of statements, or one statement.
     ///
     /// # Errors
@@ -140,7 +147,7 @@ fn parse_conditions(conditions: &Value) -> Result<Vec<Condition>, String> {
     let mut parsed = Vec::new();
     for (operator, tests) in operators {
         let with_wildcards = match operator.as_str() {
-            "StringEquals" => false,
+            "StringEquals" | "Bool" => false,
             "StringLike" => true,
             other => {
                 return Err(format!(
@@ -173,13 +180,86 @@ fn texts(value: Option<&Value>, what: &str) -> Result<Vec<String>, String> {
     }
 }
 
-/// The first need that the statements do not cover; none if all are.
-#[must_use]
-pub fn missing<'a>(statements: &[Statement], needs: &'a [Needed]) -> Option<&'a Needed> {
-    needs.iter().find(|needed| {
-        let mut covering = statements.iter().filter(|statement| statement.covers(needed)).peekable();
-        covering.peek().is_none() || covering.any(|statement| !statement.allow)
-    })
+/// All policies that bear on one caller.
+#[derive(Default)]
+pub struct Grants<'a> {
+    /// What the caller's own policy says.
+    pub identity: &'a [Statement],
+    /// What a session keeps of that; none if it keeps all.
+    pub session: Option<&'a [Statement]>,
+    /// What the policy of the resource says of this caller.
+    pub resource: &'a [Statement],
+}
+
+impl Grants<'_> {
+    /// Whether the need is met: a Deny anywhere forbids; otherwise the caller's policy or the resource's must allow,
+    /// and the session's must not take it away.
+    #[must_use]
+    pub fn meet(&self, needed: &Needed) -> bool {
+        let covering = |statements: &[Statement], allow: bool| {
+            statements.iter().any(|statement| statement.allow == allow && statement.covers(needed))
+        };
+        let session = self.session.unwrap_or_default();
+        if [self.identity, session, self.resource].into_iter().any(|statements| covering(statements, false)) {
+            return false;
+        }
+        let granted = covering(self.identity, true) || covering(self.resource, true);
+        granted && self.session.is_none_or(|session| covering(session, true))
+    }
+
+    /// The first need that is not met.
+    #[must_use]
+    pub fn missing<'n>(&self, needs: &'n [Needed]) -> Option<&'n Needed> {
+        needs.iter().find(|needed| !self.meet(needed))
+    }
+}
+
+/// One statement of a resource's policy, with those it speaks of.
+#[derive(Debug, Clone)]
+pub struct ResourceStatement {
+    principals: Vec<String>,
+    statement: Statement,
+}
+
+impl ResourceStatement {
+    /// Reads a bucket's policy.
+    ///
+    /// # Errors
+    /// Names what is not understood.
+    pub fn parse_policy(policy: &Value) -> Result<Vec<Self>, String> {
+        match &policy["Statement"] {
+            Value::Array(statements) => statements.iter().map(Self::parse).collect(),
+            single @ Value::Object(_) => Ok(vec![Self::parse(single)?]),
+            _ => Err("a policy document has Statement".to_owned()),
+        }
+    }
+
+    fn parse(statement: &Value) -> Result<Self, String> {
+        let mut fields = statement.as_object().cloned().ok_or("a policy statement is an object")?;
+        let principals = match fields.remove("Principal") {
+            Some(Value::String(anyone)) if anyone == "*" => vec![anyone],
+            Some(Value::Object(kinds)) => match kinds.get("AWS") {
+                Some(named) => texts(Some(named), "Principal")?,
+                // AWS services do not reach buckets here.
+                None => Vec::new(),
+            },
+            _ => return Err("a statement of a bucket's policy needs Principal".to_owned()),
+        };
+        Ok(Self { principals, statement: Statement::parse(&Value::Object(fields))? })
+    }
+
+    /// The statement, if it speaks of somebody with one of these ARNs.
+    #[must_use]
+    pub fn of(&self, arns: &[&str]) -> Option<&Statement> {
+        let speaks = self.principals.iter().any(|named| named == "*" || arns.contains(&named.as_str()));
+        speaks.then_some(&self.statement)
+    }
+
+    /// Whether it opens the bucket to everybody.
+    #[must_use]
+    pub fn is_public(&self) -> bool {
+        self.statement.allow && self.statement.conditions.is_empty() && self.principals.iter().any(|named| named == "*")
+    }
 }
 
 /// Whether `text` matches a pattern of `*` and `?`.
@@ -278,7 +358,7 @@ mod tests {
                 "Condition": {"StringLike": {"s3:prefix": "site/*"}}},
         ]))
         .unwrap();
-        let allowed = |needed: Needed| missing(&statements, &[needed]).is_none();
+        let allowed = |needed: Needed| Grants { identity: &statements, ..Grants::default() }.meet(&needed);
         assert!(allowed(Needed::new("s3:GetObject", "arn:aws:s3:::b/k")));
         assert!(!allowed(Needed::new("s3:GetObject", "arn:aws:s3:::c/k")));
         assert!(!allowed(Needed::new("s3:DeleteObject", "arn:aws:s3:::b/k")));
@@ -291,9 +371,29 @@ mod tests {
         let policy = json!({"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::${aws:PrincipalTag/site}/*"});
         let statements = Statement::parse_policy(&policy).unwrap();
         let needed = Needed::new("s3:GetObject", "arn:aws:s3:::b/k");
-        assert!(missing(&statements, std::slice::from_ref(&needed)).is_some());
-        assert!(missing(&statements, &[needed.clone().with("aws:PrincipalTag/site", "b")]).is_none());
-        assert!(missing(&statements, &[needed.with("aws:PrincipalTag/site", "c")]).is_some());
+        let grants = Grants { identity: &statements, ..Grants::default() };
+        assert!(!grants.meet(&needed));
+        assert!(grants.meet(&needed.clone().with("aws:PrincipalTag/site", "b")));
+        assert!(!grants.meet(&needed.with("aws:PrincipalTag/site", "c")));
+    }
+
+    #[test]
+    fn a_bucket_grants_to_a_role_what_the_session_keeps() {
+        let policy = ResourceStatement::parse_policy(&json!({"Statement": [
+            {"Effect": "Allow", "Principal": {"AWS": "arn:role"}, "Action": "s3:*", "Resource": "arn:aws:s3:::b/*"},
+            {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*", "Condition": {"Bool": {"aws:SecureTransport": "false"}}},
+        ]}))
+        .unwrap();
+        let session = Statement::parse_policy(&json!({"Action": "s3:GetObject", "Resource": "*"})).unwrap();
+        let resource = |arn: &str| policy.iter().filter_map(|one| one.of(&[arn])).cloned().collect::<Vec<_>>();
+        let ours = resource("arn:role");
+        let grants = Grants { session: Some(&session), resource: &ours, ..Grants::default() };
+        let read = Needed::new("s3:GetObject", "arn:aws:s3:::b/k");
+        assert!(grants.meet(&read));
+        assert!(!grants.meet(&Needed::new("s3:PutObject", "arn:aws:s3:::b/k")));
+        assert!(!grants.meet(&read.clone().with("aws:SecureTransport", "false")));
+        let others = resource("arn:other");
+        assert!(!Grants { resource: &others, ..Grants::default() }.meet(&read));
     }
 
     #[test]

@@ -123,6 +123,6 @@ pub fn operation(service: Service, parts: &Parts, body: &Bytes) -> Option<(Strin
             Some((operation, Input::Form(form)))
         }
         Service::Route53 => Some((super::route53::operation(parts)?.to_owned(), Input::Raw)),
-        Service::S3 => Some((super::s3::operation(parts).to_owned(), Input::Raw)),
+        Service::S3 => Some((super::s3::operation(parts), Input::Raw)),
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use aws_lc_rs::{digest, hmac};
+use bytes::Bytes;
 use domain::Timestamp;
 use http::request::Parts;
 
@@ -79,6 +81,58 @@ fn scope(text: &str) -> Option<Credential> {
     (fields.next()? == "aws4_request").then_some(credential)
 }
 
+/// Whether a signature was made with this secret, over this request.
+#[must_use]
+pub fn is_right(credential: &Credential, parts: &Parts, body: &Bytes, secret: &str) -> bool {
+    let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+    let query = parts.uri.query().unwrap_or_default();
+    let presigned = credential.expires_at.is_some();
+    let moment = if presigned { Form::parse(query).text("X-Amz-Date").to_owned() } else { header("x-amz-date").unwrap_or_default().to_owned() };
+    let payload = match header("x-amz-content-sha256") {
+        Some(stated) => stated.to_owned(),
+        None if presigned => "UNSIGNED-PAYLOAD".to_owned(),
+        None => sha256(body),
+    };
+    let headers: String = credential
+        .signed_headers
+        .split(';')
+        .map(|name| {
+            let values: Vec<&str> =
+                parts.headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).map(str::trim).collect();
+            format!("{name}:{}\n", values.join(","))
+        })
+        .collect();
+    let mut pairs: Vec<String> = query
+        .split('&')
+        .filter(|pair| !pair.is_empty() && !pair.starts_with("X-Amz-Signature="))
+        .map(|pair| if pair.contains('=') { pair.to_owned() } else { format!("{pair}=") })
+        .collect();
+    pairs.sort();
+    let canonical = format!(
+        "{}\n{}\n{}\n{headers}\n{}\n{payload}",
+        parts.method,
+        parts.uri.path(),
+        pairs.join("&"),
+        credential.signed_headers
+    );
+    let Credential { date, region, service, .. } = credential;
+    let scope = format!("{date}/{region}/{service}/aws4_request");
+    let to_sign = format!("AWS4-HMAC-SHA256\n{moment}\n{scope}\n{}", sha256(canonical.as_bytes()));
+    let mut key = format!("AWS4{secret}").into_bytes();
+    for part in [date.as_str(), region, service, "aws4_request"] {
+        key = hmac_sha256(&key, part.as_bytes());
+    }
+    hex::encode(hmac_sha256(&key, to_sign.as_bytes())) == credential.signature
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    hex::encode(digest::digest(&digest::SHA256, bytes))
+}
+
+fn hmac_sha256(key: &[u8], text: &[u8]) -> Vec<u8> {
+    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text).as_ref().to_vec()
+}
+
 /// Reads `20261121T034400Z`.
 fn moment(text: &str) -> Option<Timestamp> {
     let moment = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", text).ok()?;
@@ -115,6 +169,23 @@ mod tests {
         let credential = credential(&parts(uri, None)).unwrap();
         assert_eq!(credential.service, "s3");
         assert_eq!(credential.expires_at.unwrap().to_string(), "2026-11-21T03:45:00.000Z");
+    }
+
+    #[test]
+    fn a_signature_is_of_one_request_and_one_secret() {
+        // The example of S3's documentation, "Authenticating Requests: Using Query Parameters".
+        let query = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20130524%2Fus-east-1%2Fs3%2Faws4_request\
+            &X-Amz-Date=20130524T000000Z&X-Amz-Expires=86400&X-Amz-SignedHeaders=host\
+            &X-Amz-Signature=aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404";
+        let signed = |path: &str| {
+            let request = http::Request::get(format!("{path}?{query}")).header("host", "examplebucket.s3.amazonaws.com");
+            request.body(()).unwrap().into_parts().0
+        };
+        let secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+        let right = |parts: &Parts, secret: &str| is_right(&credential(parts).unwrap(), parts, &Bytes::new(), secret);
+        assert!(right(&signed("/test.txt"), secret));
+        assert!(!right(&signed("/other.txt"), secret));
+        assert!(!right(&signed("/test.txt"), "other"));
     }
 
     #[test]
