@@ -64,7 +64,7 @@ impl Device {
     fn tag(&self, email: &Email, secrets: &Secrets) -> [u8; TAG] {
         let mut tag = [0; TAG];
         let data = [&self.bytes()[..], email.as_str().as_bytes()].concat();
-        tag.copy_from_slice(&secrets.seal("device", &data)[..TAG]);
+        tag.copy_from_slice(&secrets.mac("device", &data)[..TAG]);
         tag
     }
 }

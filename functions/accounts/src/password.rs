@@ -43,7 +43,7 @@ pub fn matches(secrets: &Secrets, kept: Option<&str>, typed: &Password) -> Resul
 }
 
 fn peppered(secrets: &Secrets, spelling: &str) -> [u8; 32] {
-    secrets.seal("password", spelling.as_bytes())
+    secrets.mac("password", spelling.as_bytes())
 }
 
 fn hasher() -> Result<Argon2<'static>> {

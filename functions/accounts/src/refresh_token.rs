@@ -124,7 +124,7 @@ impl RefreshToken {
 
     fn tag(&self, secrets: &Secrets) -> [u8; TAG] {
         let mut tag = [0; TAG];
-        tag.copy_from_slice(&secrets.seal("refresh token", &self.bytes())[..TAG]);
+        tag.copy_from_slice(&secrets.mac("refresh token", &self.bytes())[..TAG]);
         tag
     }
 }

@@ -43,7 +43,7 @@ impl Secrets {
 
     /// A code that only this area can make, for one purpose.
     #[must_use]
-    pub fn seal(&self, purpose: &str, data: &[u8]) -> [u8; 32] {
+    pub fn mac(&self, purpose: &str, data: &[u8]) -> [u8; 32] {
         // The purpose's key, not its name before the data: then no data of one purpose reads as another's.
         hash::hmac(&hash::hmac(self.secret.pepper.as_bytes(), purpose.as_bytes()), data)
     }
