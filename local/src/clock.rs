@@ -99,8 +99,9 @@ impl Clock {
     }
 }
 
+/// Real time in milliseconds since 1970, which is what Lambda deadlines are told in.
 #[allow(clippy::disallowed_methods, reason = "the one place of the local stack that reads real time")]
-fn real_millis() -> i64 {
+pub(crate) fn real_millis() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

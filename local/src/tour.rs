@@ -1,0 +1,336 @@
+//! The main job, played from outside over HTTP: from a sign-up to a site that is served.
+
+use std::io::Write;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use http::{HeaderMap, Method};
+use serde_json::{Value, json};
+
+use crate::harness::{Answer, Web};
+use crate::stack::{Options, REGION, Running};
+use crate::{Context, Error, Result};
+
+/// How far the stack's clock may be moved while something is waited for.
+const PATIENCE: Duration = Duration::from_secs(2 * 3_600);
+/// How far it is moved at a time.
+const STRIDE: Duration = Duration::from_secs(15);
+/// Tries by real time before the clock is moved.
+const QUICK_LOOKS: u32 = 3;
+
+/// Plays the tour against the stack that listens on the port, or against one of its own.
+///
+/// # Errors
+/// Naming the step that was not as it should be.
+pub async fn play(port: u16, options: Options) -> Result<()> {
+    let web = Web::new(format!("http://127.0.0.1:{port}"));
+    let running = match web.send(Method::GET, "/_local/clock", &HeaderMap::new(), Bytes::new()).await {
+        Ok(answer) if answer.json()["now"].is_string() => {
+            say(&format!("A stack listens on port {port}: the tour goes there."));
+            None
+        }
+        Ok(_) => return Err(Error::new(format!("what listens on port {port} is no stack"))),
+        Err(_) => {
+            say("No stack is running: the tour starts its own.");
+            Some(Running::start(Options { real_time: false, ..options }).await?)
+        }
+    };
+    let tour = Tour::new(web, port);
+    let result = tour.steps().await;
+    drop(running);
+    result?;
+    say("\nThe tour is green.");
+    Ok(())
+}
+
+struct Tour {
+    web: Web,
+    port: u16,
+    word: String,
+    email: String,
+}
+
+/// Somebody signed in.
+struct Person {
+    token: String,
+}
+
+impl Tour {
+    fn new(web: Web, port: u16) -> Self {
+        let word = crate::random::word();
+        let email = format!("tour-{word}@example.com");
+        Self { web, port, word, email }
+    }
+
+    async fn steps(&self) -> Result<()> {
+        let person = self.sign_up().await?;
+        self.verify(&person).await?;
+        let site = self.deploy(&person).await?;
+        let deployed = self.watch(&person, &site).await?;
+        self.browse(&deployed).await?;
+        self.bucket(&deployed).await?;
+        self.dns(&deployed).await?;
+        self.mail_identity(&person, &site, &deployed).await?;
+        self.announcement(&deployed).await
+    }
+
+    async fn sign_up(&self) -> Result<Person> {
+        step("Sign up");
+        let body = json!({
+            "email": self.email, "password": "Test123!", "first_name": "Tour", "last_name": "Guest",
+            "locale": "en", "accept_terms": true,
+        });
+        let session = self.api(None, Method::POST, "/v1/auth/signup", Some(body), 201).await?;
+        fine(&format!("{} has an account and a session", self.email));
+        Ok(Person { token: text(&session, "/token")? })
+    }
+
+    async fn verify(&self, person: &Person) -> Result<()> {
+        step("Receive the verification mail and follow its link");
+        let link = self.wait("the verification mail", async || {
+            let mail = self.mail(|mail| mail["text"].to_string().contains("/verify-email?token=")).await?;
+            Ok(mail.and_then(|mail| link(mail["text"].as_str()?, "/verify-email")))
+        })
+        .await?;
+        fine(&format!("link received: {}", link.split('?').next().unwrap_or_default()));
+        let path = link.splitn(4, '/').nth(3).map(|rest| format!("/{rest}")).unwrap_or_default();
+        let page = self.web.send(Method::GET, &path, &HeaderMap::new(), Bytes::new()).await?;
+        ensure(page.status == 200 && page.text().contains("<form"), "the link opens a page with a button")?;
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+        let query = path.split_once('?').map(|(_, query)| query.to_owned()).unwrap_or_default();
+        let pressed = self.web.send(Method::POST, "/_local/app/verify-email", &headers, query.into()).await?;
+        ensure(pressed.text().contains("Confirmed"), "pressing it confirms the address")?;
+        let me = self.api(Some(person), Method::GET, "/v1/me", None, 200).await?;
+        ensure(me["user"]["email_verified"] == true, "the account knows that the address is confirmed")
+    }
+
+    async fn deploy(&self, person: &Person) -> Result<String> {
+        step("Ask for a site");
+        let label = format!("tour-{}", self.word);
+        let operation =
+            self.api(Some(person), Method::POST, "/v1/hosting/sites", Some(json!({ "label": label })), 202).await?;
+        fine(&format!("{} is requested: {}", text(&operation, "/fqdn")?, text(&operation, "/id")?));
+        let answer =
+            self.send(Some(person), Method::POST, "/v1/hosting/sites", Some(json!({ "label": label }))).await?;
+        ensure(answer.status == 202, "the same request with the same key is answered with the same operation")?;
+        ensure(answer.json()["id"] == operation["id"], "and makes nothing new")?;
+        text(&operation, "/site")
+    }
+
+    async fn watch(&self, person: &Person, site: &str) -> Result<Value> {
+        step("Watch it being built");
+        let path = format!("/v1/hosting/sites/{site}/deployment");
+        let shown = std::cell::RefCell::new(String::new());
+        self.wait("the site to be built", async || {
+            let status = self.api(Some(person), Method::GET, &path, None, 200).await?;
+            let operation = status.get("operation").unwrap_or(&status);
+            let line = format!(
+                "{:>3} %  {}  {}",
+                operation["percent"],
+                operation["state"].as_str().unwrap_or_default(),
+                operation["step"].as_str().unwrap_or_default()
+            );
+            if *shown.borrow() != line {
+                note(&line);
+                shown.replace(line);
+            }
+            match operation["state"].as_str() {
+                Some("succeeded") => Ok(Some(())),
+                Some("needs_attention" | "compensating" | "compensated" | "failed") => {
+                    Err(Error::new(format!("building stopped: {}", operation["error"])))
+                }
+                _ => Ok(None),
+            }
+        })
+        .await?;
+        let site = self.api(Some(person), Method::GET, &format!("/v1/hosting/sites/{site}"), None, 200).await?;
+        let site = site.get("site").cloned().unwrap_or(site);
+        ensure(site["state"] == "active", "the site is active")?;
+        Ok(site)
+    }
+
+    async fn browse(&self, site: &Value) -> Result<()> {
+        step("Open it in a browser");
+        let url = format!("http://{}:{}/", text(site, "/fqdn")?, self.port);
+        self.wait("the site's page", async || {
+            let answer = self.web.browse(&url).await?;
+            Ok((answer.status == 200 && !answer.body.is_empty()).then_some(()))
+        })
+        .await?;
+        fine(&format!("{url} answers"));
+        let other = format!("http://nobody-{}.{}/", self.word, crate::stack::SITES_DOMAIN);
+        let answer = self.web.browse(&other).await?;
+        ensure(answer.status != 200, "a name that nobody has does not")
+    }
+
+    async fn bucket(&self, site: &Value) -> Result<()> {
+        step("Look at its bucket");
+        let bucket = text(site, "/bucket")?;
+        let versioning = self.aws("s3", &format!("/{bucket}?versioning")).await?;
+        ensure(versioning.text().contains("<Status>Enabled</Status>"), "it keeps versions")?;
+        let block = self.aws("s3", &format!("/{bucket}?publicAccessBlock")).await?.text();
+        let private = ["BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"];
+        ensure(private.iter().all(|rule| block.contains(&format!("<{rule}>true</{rule}>"))), "it is private")
+    }
+
+    async fn dns(&self, site: &Value) -> Result<()> {
+        step("Look at its DNS records");
+        let name = text(site, "/fqdn")?;
+        let found = self.wait("the DNS records to be in sync", async || {
+            let all = self.local("dns").await?;
+            let records = all["records"].as_array().cloned().unwrap_or_default();
+            let own = records.iter().filter(|record| record["name"].as_str().is_some_and(|known| known.trim_end_matches('.').ends_with(&name)));
+            let own: Vec<String> = own.map(|record| format!("{} {}", record["type"].as_str().unwrap_or_default(), record["name"].as_str().unwrap_or_default())).collect();
+            let pending = all["pending_changes"].as_u64().unwrap_or(0);
+            Ok((pending == 0 && own.iter().any(|line| line.starts_with("A "))).then_some(own))
+        })
+        .await?;
+        for line in &found {
+            note(line);
+        }
+        fine("all changes are INSYNC");
+        Ok(())
+    }
+
+    async fn mail_identity(&self, person: &Person, site: &str, deployed: &Value) -> Result<()> {
+        step("Wait until mail from its name is believed (DKIM)");
+        let domain = text(deployed, "/fqdn")?;
+        let seen = std::cell::RefCell::new(Vec::<String>::new());
+        self.wait("the mail domain to be verified", async || {
+            let identities = self.local("identities").await?;
+            let found = identities.as_array().into_iter().flatten().find(|identity| identity["domain"].as_str() == Some(&domain));
+            let state = found.and_then(|identity| identity["dkim"].as_str()).unwrap_or("absent").to_owned();
+            if seen.borrow().last() != Some(&state) {
+                note(&format!("SES says: {state}"));
+                seen.borrow_mut().push(state);
+            }
+            let view = self.api(Some(person), Method::GET, &format!("/v1/hosting/sites/{site}"), None, 200).await?;
+            let ours = view.pointer("/mail/state").and_then(Value::as_str);
+            Ok((seen.borrow().last().is_some_and(|state| state == "Success") && ours == Some("verified")).then_some(()))
+        })
+        .await?;
+        fine("DKIM was pending and is verified");
+        Ok(())
+    }
+
+    async fn announcement(&self, site: &Value) -> Result<()> {
+        step("Receive the mail that the site is ready");
+        let name = text(site, "/fqdn")?;
+        let subject = self.wait("the mail about the site", async || {
+            let mail = self.mail(|mail| mail["text"].to_string().contains(&name)).await?;
+            Ok(mail.and_then(|mail| mail["subject"].as_str().map(str::to_owned)))
+        })
+        .await?;
+        fine(&format!("received: {subject}"));
+        let dead = self.local("queues").await?;
+        let left: u64 = dead.as_array().into_iter().flatten().filter(|queue| queue["holds_dead_letters"] == true).filter_map(|queue| queue["visible"].as_u64()).sum();
+        ensure(left == 0, "no dead letters are left")
+    }
+
+    /// Looks until there is something, moving the stack's clock where waiting would be long.
+    async fn wait<T>(&self, what: &str, look: impl AsyncFn() -> Result<Option<T>>) -> Result<T> {
+        let mut moved = Duration::ZERO;
+        for looks in 0.. {
+            if let Some(found) = look().await? {
+                return Ok(found);
+            }
+            if moved > PATIENCE {
+                break;
+            }
+            if looks < QUICK_LOOKS {
+                tokio::time::sleep(Duration::from_millis(100 << looks)).await;
+                continue;
+            }
+            let body = json!({ "advance_seconds": STRIDE.as_secs() }).to_string();
+            let answer = self.web.send(Method::POST, "/_local/clock", &HeaderMap::new(), body.into()).await?;
+            ensure_quietly(answer.status == 200, &format!("moving the clock: {}", answer.text()))?;
+            moved += STRIDE;
+        }
+        Err(Error::new(format!("waited {} min of the stack's time in vain for {what}", moved.as_secs() / 60)))
+    }
+
+    async fn mail(&self, wanted: impl Fn(&Value) -> bool) -> Result<Option<Value>> {
+        let mails = self.local("mails").await?;
+        let own = |mail: &&Value| mail["to"].as_array().is_some_and(|to| to.iter().any(|to| *to == self.email.as_str()));
+        Ok(mails.as_array().into_iter().flatten().filter(own).find(|mail| wanted(mail)).cloned())
+    }
+
+    async fn local(&self, section: &str) -> Result<Value> {
+        let answer = self.web.send(Method::GET, &format!("/_local/{section}"), &HeaderMap::new(), Bytes::new()).await?;
+        ensure_quietly(answer.status == 200, &format!("/_local/{section} answers {}", answer.status))?;
+        Ok(answer.json())
+    }
+
+    /// A call to the AWS endpoint as the account's owner.
+    async fn aws(&self, service: &str, path: &str) -> Result<Answer> {
+        let mut headers = HeaderMap::new();
+        let credential = format!("AWS4-HMAC-SHA256 Credential=local/20260101/{REGION}/{service}/aws4_request, SignedHeaders=host, Signature=0");
+        headers.insert(AUTHORIZATION, HeaderValue::from_str(&credential)?);
+        self.web.send(Method::GET, path, &headers, Bytes::new()).await
+    }
+
+    async fn api(&self, who: Option<&Person>, method: Method, path: &str, body: Option<Value>, status: u16) -> Result<Value> {
+        let asked = format!("{method} {path}");
+        let answer = self.send(who, method, path, body).await.context(&asked)?;
+        if answer.status == status {
+            return Ok(answer.json());
+        }
+        Err(Error::new(format!("{asked} answers {} instead of {status}: {}", answer.status, answer.text())))
+    }
+
+    async fn send(&self, who: Option<&Person>, method: Method, path: &str, body: Option<Value>) -> Result<Answer> {
+        let mut headers = HeaderMap::new();
+        if let Some(person) = who {
+            headers.insert(AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {}", person.token))?);
+            if method != Method::GET {
+                headers.insert("idempotency-key", HeaderValue::from_str(&format!("tour-{}", self.word))?);
+            }
+        }
+        if body.is_some() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        let body = body.map_or_else(Bytes::new, |body| Bytes::from(body.to_string()));
+        self.web.send(method, path, &headers, body).await
+    }
+}
+
+/// The first address in a text whose path ends so.
+fn link(text: &str, path: &str) -> Option<String> {
+    let words = text.split(|letter: char| letter.is_whitespace() || matches!(letter, '<' | '>' | '"'));
+    let mut links = words.filter(|word| word.starts_with("http"));
+    links.find(|link| link.split('?').next().is_some_and(|front| front.ends_with(path))).map(str::to_owned)
+}
+
+fn text(value: &Value, pointer: &str) -> Result<String> {
+    let found = value.pointer(pointer).and_then(Value::as_str);
+    found.map(str::to_owned).ok_or_else(|| Error::new(format!("no {pointer} in {value}")))
+}
+
+fn ensure(holds: bool, what: &str) -> Result<()> {
+    ensure_quietly(holds, what)?;
+    fine(what);
+    Ok(())
+}
+
+fn ensure_quietly(holds: bool, what: &str) -> Result<()> {
+    if holds { Ok(()) } else { Err(Error::new(format!("not so: {what}"))) }
+}
+
+fn step(title: &str) {
+    say(&format!("\n{title}"));
+}
+
+fn fine(what: &str) {
+    say(&format!("  ok  {what}"));
+}
+
+fn note(what: &str) {
+    say(&format!("      {what}"));
+}
+
+fn say(line: &str) {
+    // Nobody may be reading any more, which is no reason to stop.
+    let _ = writeln!(std::io::stdout().lock(), "{line}");
+}
