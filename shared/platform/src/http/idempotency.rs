@@ -6,11 +6,12 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use domain::{OrgId, Timestamp};
+use domain::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::RequestParts;
 use super::reply::Wire;
+use crate::event::Origin;
 use crate::store::{Key, Table, Write};
 use crate::{Error, Result, hash};
 
@@ -36,8 +37,9 @@ struct Record {
 
 impl Idempotency {
     /// The request's key, if it has one and changes something for an organisation.
-    pub(crate) fn of(request: &RequestParts, org: Option<OrgId>, now: Timestamp) -> Result<Option<Self>> {
-        let (Some(key), Some(org), true) = (request.header("idempotency-key"), org, request.mutates()) else {
+    pub(crate) fn of(request: &RequestParts, origin: &Origin) -> Result<Option<Self>> {
+        let (Some(key), Some(org), true) = (request.header("idempotency-key"), origin.org, request.mutates())
+        else {
             return Ok(None);
         };
         let printable = key.bytes().all(|byte| byte.is_ascii_graphic());
@@ -45,13 +47,14 @@ impl Idempotency {
             let message = "Idempotency-Key holds 1 to 128 printable ASCII characters.";
             return Err(Error::Malformed(message.to_owned()));
         }
-        let mut asked =
-            format!("{}\n{}\n{}\n", request.method(), request.path(), request.query()).into_bytes();
+        // Whoever asks is part of it: nobody gets a reply that was meant for a colleague.
+        let head = [&origin.actor, request.method(), request.path(), request.query(), ""];
+        let mut asked = head.join("\n").into_bytes();
         asked.extend_from_slice(request.body()?);
         Ok(Some(Self {
             key: Key::new(format!("IDEM#{org}#{key}"), "REPLY"),
             fingerprint: hash::sha256_hex(asked),
-            now,
+            now: origin.now,
             recorded: AtomicBool::new(false),
         }))
     }
@@ -96,6 +99,7 @@ impl Idempotency {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use domain::OrgId;
     use serde_json::json;
 
     use super::*;
@@ -107,7 +111,14 @@ mod tests {
             "requestContext": {"http": {"method": method}},
         }))
         .unwrap();
-        Idempotency::of(&RequestParts::new(event), Some(OrgId::from_ulid(1)), Timestamp::from_secs(5))
+        let origin = Origin {
+            request_id: String::new(),
+            trace_id: String::new(),
+            actor: "user:usr_1".to_owned(),
+            now: Timestamp::from_secs(5),
+            org: Some(OrgId::from_ulid(1)),
+        };
+        Idempotency::of(&RequestParts::new(event), &origin)
     }
 
     #[test]

@@ -133,7 +133,7 @@ where
     let query = parse::query(request.query())?;
     let body = parse::body(&request)?;
 
-    let idempotency = Idempotency::of(&request, origin.org, app.now())?.map(Arc::new);
+    let idempotency = Idempotency::of(&request, origin)?.map(Arc::new);
     if let Some(repeat) = &idempotency
         && let Some(reply) = repeat.replay(&app.table()).await?
     {
