@@ -68,7 +68,9 @@ pub async fn work(app: &App, due: &ZoneDue, origin: &Origin) -> Result<()> {
     let left = match &turn {
         Ok(Left::Nothing) => Zone { next_at: None, throttled: 0, ..stored.value.clone() },
         Ok(Left::Waiting) => {
-            Zone { next_at: Some(origin.now + LOOK_AGAIN), throttled: 0, ..stored.value.clone() }
+            // A wake-up submits and leaves the time of the next look as it is: many of them must not put it off for ever.
+            let next_at = if poll { None } else { stored.next_at };
+            Zone { next_at: next_at.or(Some(origin.now + LOOK_AGAIN)), throttled: 0, ..stored.value.clone() }
         }
         Ok(Left::Throttled) | Err(_) => {
             let throttled = stored.throttled + 1;

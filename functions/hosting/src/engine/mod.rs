@@ -35,6 +35,9 @@ pub async fn advance(app: &App, due: &OperationDue, origin: &Origin) -> Result<(
     else {
         return Ok(());
     };
+    if operation.due_at().is_none() {
+        return Ok(());
+    }
     let mut run = Run::open(app, store, operation, lease, origin).await?;
     let outcome = run.turn().await;
     run.settle(outcome).await

@@ -37,7 +37,7 @@ impl Run<'_> {
                 Direction::Back => self.commit_taken_back(writes, site).await,
             },
             Outcome::Again(params) => {
-                let operation = self.operation.value.clone().waiting(self.now());
+                let operation = self.operation.value.clone().going_on(self.now());
                 let step = self.stored.as_ref().map(|step| Step { params, ..step.value.clone() });
                 self.write(&operation, None, step, None, Vec::new()).await?;
                 Ok(operation)
@@ -197,7 +197,7 @@ impl Run<'_> {
     /// The turn failed: it is tried again, later each time, until people must look.
     async fn stumble(&self, error: &Error) -> Result<()> {
         let fresh = self.store.operation(self.operation.id).await?;
-        if fence_of(&fresh) != self.lease.fence {
+        if fence_of(&fresh) != self.lease.fence || fresh.due_at().is_none() {
             return Ok(());
         }
         let failures = self.stored.as_ref().map_or(0, |step| step.failures);

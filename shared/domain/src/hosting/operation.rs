@@ -169,6 +169,16 @@ impl Operation {
         Self { cursor, state, point_of_no_return, error: None, ended_at, next_at: now, ..self }
     }
 
+    /// The current step goes on at once.
+    #[must_use]
+    pub fn going_on(self, now: Timestamp) -> Self {
+        let state = match self.direction {
+            Direction::Forward => OperationState::Running,
+            Direction::Back => OperationState::Compensating,
+        };
+        Self { state, next_at: now, ..self }
+    }
+
     /// The current step waits for something outside, or tries again later.
     #[must_use]
     pub fn waiting(self, until: Timestamp) -> Self {
@@ -218,11 +228,7 @@ impl Operation {
             let message = "Only an operation that needs attention can be retried.";
             return Err(Refusal::conflict("not_retryable", message));
         }
-        let state = match self.direction {
-            Direction::Forward => OperationState::Running,
-            Direction::Back => OperationState::Compensating,
-        };
-        let operation = Self { state, next_at: now, ..self };
+        let operation = self.going_on(now);
         let queued = operation.queued(QueueReason::Retried);
         Ok((operation, queued))
     }
