@@ -162,7 +162,7 @@ where
         let (origin, kind, done) = one(&app, &record, handler).await;
         let note = match &done {
             Ok(()) => None,
-            Err(error) if !error.is_transient() && bury(&app, &record.body, error).await.is_ok() => {
+            Err(error) if !error.is_transient() && bury(&app, &origin, &record.body, error).await => {
                 Some("dead_lettered")
             }
             Err(_) => {
@@ -207,9 +207,13 @@ where
     (origin, route, done)
 }
 
-/// Sends a message that cannot be worked on to the dead-letter queue.
-async fn bury(app: &App, body: &str, error: &Error) -> Result<()> {
-    app.queue("DEAD_LETTERS").bury(body, &error.to_string()).await
+/// Sends a message that cannot be worked on to the dead-letter queue. If that fails SQS does it, a few tries later.
+async fn bury(app: &App, origin: &Origin, body: &str, error: &Error) -> bool {
+    let sent = app.queue("DEAD_LETTERS").bury(body, &error.to_string()).await;
+    if let Err(failure) = &sent {
+        app.report(origin, failure);
+    }
+    sent.is_ok()
 }
 
 /// What a message's body says, in whichever envelope it came.
