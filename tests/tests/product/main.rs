@@ -1,0 +1,10 @@
+//! What is true of the product as a whole: its tree, its access rules, its stories and its published description.
+#![allow(clippy::unwrap_used)]
+
+mod access;
+mod cast;
+mod contract;
+mod description;
+mod journeys;
+mod licences;
+mod tidy;
