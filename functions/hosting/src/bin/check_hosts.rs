@@ -1,4 +1,4 @@
-//! Every minute: tell once of each host that missed its beats or never came up, and have the pool looked at.
+//! Schedule `rate(1 minute)`: tell once of each host that missed its beats or never came up, and have the pool looked at.
 
 use hosting::capacity;
 use platform::schedule::{self, Tick};

@@ -1,4 +1,4 @@
-//! Every ten minutes: look at what SES says of sites' mail domains.
+//! Schedule `rate(10 minutes)`: look at what SES says of sites' mail domains.
 
 use hosting::mail;
 use platform::schedule::{self, Tick};

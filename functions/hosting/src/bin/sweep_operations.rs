@@ -1,4 +1,4 @@
-//! Every minute: ask again for turns of operations, zones and pools whose message was lost.
+//! Schedule `rate(1 minute)`: ask again for turns of operations, zones and pools whose message was lost.
 
 use hosting::sweep;
 use platform::schedule::{self, Tick};
