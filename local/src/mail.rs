@@ -5,6 +5,7 @@ use mail_parser::{Address, MessageParser};
 use serde::Serialize;
 
 use crate::aws::Cloud;
+use crate::aws::ses::Mail as Kept;
 
 /// One mail.
 #[derive(Debug, Clone, Serialize)]
@@ -28,31 +29,40 @@ pub struct Mail {
 }
 
 impl Mail {
-    /// Every mail that was sent, oldest first.
+    /// The latest mails, so many at most, oldest first.
     #[must_use]
-    pub fn all(cloud: &Cloud) -> Vec<Self> {
-        cloud.ses().mails().into_iter().map(|mail| {
-            let parsed = MessageParser::default().parse(mail.raw.as_bytes());
-            let Some(message) = parsed else {
-                return Self {
-                    id: mail.id, at: mail.at, from: mail.source, to: mail.destinations, subject: String::new(),
-                    html: String::new(), text: mail.raw, headers: Vec::new(),
-                };
-            };
-            Self {
-                id: mail.id,
-                at: mail.at,
-                from: message.from().and_then(first).unwrap_or(mail.source),
-                to: mail.destinations,
-                subject: message.subject().unwrap_or_default().to_owned(),
-                html: message.body_html(0).map(|body| body.into_owned()).unwrap_or_default(),
-                text: message.body_text(0).map(|body| body.into_owned()).unwrap_or_default(),
-                headers: message
-                    .headers_raw()
-                    .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
-                    .collect(),
-            }
-        }).collect()
+    pub fn latest(cloud: &Cloud, most: usize) -> Vec<Self> {
+        cloud.ses().mails(most).into_iter().map(Self::read).collect()
+    }
+
+    /// Every mail sent to an address, oldest first.
+    #[must_use]
+    pub fn to(cloud: &Cloud, address: &str) -> Vec<Self> {
+        cloud.ses().mails_to(address).into_iter().map(Self::read).collect()
+    }
+
+    /// One mail.
+    #[must_use]
+    pub fn find(cloud: &Cloud, id: &str) -> Option<Self> {
+        cloud.ses().mail(id).map(Self::read)
+    }
+
+    fn read(mail: Kept) -> Self {
+        let Some(message) = MessageParser::default().parse(mail.raw.as_bytes()) else {
+            let (subject, html, headers) = Default::default();
+            return Self { id: mail.id, at: mail.at, from: mail.from, to: mail.to, subject, html, text: mail.raw, headers };
+        };
+        let headers = message.headers_raw().map(|(name, value)| (name.to_owned(), value.trim().to_owned()));
+        Self {
+            id: mail.id,
+            at: mail.at,
+            from: message.from().and_then(first).unwrap_or(mail.from),
+            to: mail.to,
+            subject: message.subject().unwrap_or_default().to_owned(),
+            html: message.body_html(0).map(|body| body.into_owned()).unwrap_or_default(),
+            text: message.body_text(0).map(|body| body.into_owned()).unwrap_or_default(),
+            headers: headers.collect(),
+        }
     }
 
     /// A header as written.

@@ -180,11 +180,14 @@ impl Tour {
         let name = text(site, "/fqdn")?;
         let found = self.wait("the DNS records to be in sync", async || {
             let all = self.local("dns").await?;
-            let records = all["records"].as_array().cloned().unwrap_or_default();
-            let own = records.iter().filter(|record| record["name"].as_str().is_some_and(|known| known.trim_end_matches('.').ends_with(&name)));
-            let own: Vec<String> = own.map(|record| format!("{} {}", record["type"].as_str().unwrap_or_default(), record["name"].as_str().unwrap_or_default())).collect();
-            let pending = all["pending_changes"].as_u64().unwrap_or(0);
-            Ok((pending == 0 && own.iter().any(|line| line.starts_with("A "))).then_some(own))
+            let own = |record: &&Value| {
+                record["name"].as_str().is_some_and(|known| known.trim_end_matches('.').ends_with(&name))
+            };
+            let records: Vec<&Value> = all.as_array().into_iter().flatten().filter(own).collect();
+            let synced = records.iter().all(|record| record["in_sync"] == true);
+            let lines = records.iter().map(|record| format!("{} {}", shown(&record["type"]), shown(&record["name"])));
+            let lines: Vec<String> = lines.collect();
+            Ok((synced && lines.iter().any(|line| line.starts_with("A "))).then_some(lines))
         })
         .await?;
         for line in &found {
@@ -200,7 +203,7 @@ impl Tour {
         let seen = std::cell::RefCell::new(Vec::<String>::new());
         self.wait("the mail domain to be verified", async || {
             let identities = self.local("identities").await?;
-            let found = identities.as_array().into_iter().flatten().find(|identity| identity["domain"].as_str() == Some(&domain));
+            let found = identities.as_array().into_iter().flatten().find(|identity| identity["name"].as_str() == Some(&domain));
             let state = found.and_then(|identity| identity["dkim"].as_str()).unwrap_or("absent").to_owned();
             if seen.borrow().last() != Some(&state) {
                 note(&format!("SES says: {state}"));
@@ -306,6 +309,10 @@ fn link(text: &str, path: &str) -> Option<String> {
 fn text(value: &Value, pointer: &str) -> Result<String> {
     let found = value.pointer(pointer).and_then(Value::as_str);
     found.map(str::to_owned).ok_or_else(|| Error::new(format!("no {pointer} in {value}")))
+}
+
+fn shown(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
 }
 
 fn ensure(holds: bool, what: &str) -> Result<()> {

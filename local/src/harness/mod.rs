@@ -138,8 +138,7 @@ impl Stack {
     /// Mails sent to an address, oldest first.
     pub async fn mails_to(&self, address: &str) -> Vec<Mail> {
         self.settle().await;
-        let mails = Mail::all(&self.core().cloud);
-        mails.into_iter().filter(|mail| mail.to.iter().any(|to| to.eq_ignore_ascii_case(address))).collect()
+        Mail::to(&self.core().cloud, address)
     }
 
     /// A queue by its name, with or without the stage in front.
@@ -241,6 +240,18 @@ impl QueueView<'_> {
     #[must_use]
     pub fn messages(&self) -> Vec<Message> {
         self.core.cloud.sqs().peek(&self.name).unwrap_or_default()
+    }
+
+    /// Moves the messages of its dead-letter queue back, as the console's redrive does, and waits for quiet.
+    ///
+    /// # Panics
+    /// When it has no dead-letter queue.
+    pub async fn redrive(&self) {
+        let sqs = self.core.cloud.sqs();
+        let source = sqs.arn(&format!("{}-dead-letters", self.name));
+        let moved = sqs.call("StartMessageMoveTask", &serde_json::json!({ "SourceArn": source })).await;
+        assert!(moved.is_ok(), "redriving to {}: {moved:?}", self.name);
+        told(self.core.settle().await);
     }
 
     /// Empties the queue.

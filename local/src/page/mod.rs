@@ -49,7 +49,7 @@ fn read(core: &Core, parts: &Parts, path: &str, words: &[&str]) -> Response<Byte
         [] => page(&html::overview(core)),
         ["app", "verify-email"] => page(&html::verify(token(parts).as_deref())),
         ["mails", id, "html"] => {
-            let mail = crate::mail::Mail::all(&core.cloud).into_iter().find(|mail| mail.id == *id);
+            let mail = crate::mail::Mail::find(&core.cloud, id);
             mail.map_or_else(not_there, |mail| shown(if mail.html.is_empty() { html::plain(&mail.text) } else { mail.html }, MAIL_POLICY))
         }
         ["functions", verb, "logs"] => state::logs(core, verb)

@@ -20,6 +20,8 @@ pub(super) fn all(core: &Core) -> Value {
         "schedules": schedules(core),
         "sites": sites(core),
         "instances": core.instances.view(),
+        "dns": dns(core),
+        "identities": core.cloud.ses().identities(),
     })
 }
 
@@ -30,7 +32,7 @@ pub(super) fn clock(core: &Core) -> Value {
 
 /// The latest mails, newest first.
 pub(super) fn mails(core: &Core) -> Value {
-    Mail::all(&core.cloud).iter().rev().take(LATEST).map(|mail| json!(mail)).collect()
+    Mail::latest(&core.cloud, LATEST).iter().rev().map(|mail| json!(mail)).collect()
 }
 
 /// Every queue with its counts.
@@ -139,6 +141,19 @@ fn sites(core: &Core) -> Value {
         .map(|item| {
             let url = format!("http://{}:{port}/", item["fqdn"].as_str().unwrap_or_default());
             json!({ "id": item["id"], "fqdn": item["fqdn"], "state": item["state"], "host": item["host"], "url": url })
+        })
+        .collect()
+}
+
+/// The records of all hosted zones, and whether the name servers answer them yet.
+fn dns(core: &Core) -> Value {
+    let zones = core.cloud.route53().zones();
+    zones
+        .iter()
+        .flat_map(|zone| core.cloud.route53().records(&zone.id))
+        .map(|record| {
+            let in_sync = !core.cloud.route53().lookup(&record.name, &record.kind).is_empty();
+            json!({ "name": record.name, "type": record.kind, "values": record.values, "in_sync": in_sync })
         })
         .collect()
 }

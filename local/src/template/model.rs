@@ -26,14 +26,16 @@ pub struct Model {
     pub zones: Vec<Zone>,
     /// SES identities: addresses or domains.
     pub identities: Vec<String>,
-    /// SES configuration sets.
-    pub configuration_sets: Vec<String>,
+    /// SES configuration sets and the types of events they tell the default bus of.
+    pub configuration_sets: BTreeMap<String, Vec<String>>,
     /// S3 buckets.
     pub buckets: Vec<String>,
     /// IAM roles that may be assumed.
     pub roles: Vec<Role>,
-    /// Queue policies: which queues let event rules send.
-    pub open_queues: Vec<String>,
+    /// Instance profiles and the ARN of each one's role.
+    pub profiles: BTreeMap<String, String>,
+    /// Queues and the policies that say who else may use them.
+    pub queue_policies: Vec<(String, Value)>,
     /// The root template's outputs.
     pub outputs: BTreeMap<String, String>,
 }

@@ -141,7 +141,7 @@ impl Reading<'_> {
                 return Ok(());
             }
             "AWS::SQS::Queue" => self.model.queues.push(queue(&fields, name)?),
-            "AWS::SQS::QueuePolicy" => self.open(&fields)?,
+            "AWS::SQS::QueuePolicy" => self.policy(&fields)?,
             "AWS::Events::EventBus" => {
                 fields.skip(&["Name", "Description", "Tags", "DeadLetterConfig"]);
                 self.model.buses.push(name);
@@ -163,7 +163,22 @@ impl Reading<'_> {
                     "Name", "DeliveryOptions", "ReputationOptions", "SendingOptions", "SuppressionOptions",
                     "TrackingOptions", "VdmOptions",
                 ]);
-                self.model.configuration_sets.push(name);
+                self.model.configuration_sets.entry(name).or_default();
+            }
+            "AWS::SES::ConfigurationSetEventDestination" => {
+                let set = fields.text("ConfigurationSetName")?;
+                let destination = Fields::of(fields.need("EventDestination")?, "EventDestination")?;
+                destination.skip(&["Name", "Enabled"]);
+                destination.need("EventBridgeDestination")?;
+                let types = destination.texts("MatchingEventTypes")?;
+                destination.done()?;
+                self.model.configuration_sets.entry(set).or_default().extend(types);
+            }
+            "AWS::IAM::InstanceProfile" => {
+                fields.skip(&["InstanceProfileName", "Path"]);
+                let role = fields.texts("Roles")?.into_iter().next().unwrap_or_default();
+                let arn = format!("arn:aws:iam::{}:role/{role}", scope.around.account);
+                self.model.profiles.insert(name, arn);
             }
             "AWS::S3::Bucket" => {
                 fields.skip(&[
@@ -203,22 +218,11 @@ impl Reading<'_> {
         Ok(())
     }
 
-    /// Notes the queues that a policy opens to event rules.
-    fn open(&mut self, fields: &Fields<'_>) -> Result<()> {
+    fn policy(&mut self, fields: &Fields<'_>) -> Result<()> {
         let document = fields.need("PolicyDocument")?.json();
         let queues = fields.texts("Queues")?;
-        let statements = match &document["Statement"] {
-            Value::Array(list) => list.clone(),
-            one => vec![one.clone()],
-        };
-        let opens = statements.iter().any(|statement| {
-            statement["Effect"] == "Allow"
-                && statement["Principal"]["Service"].to_string().contains("events.amazonaws.com")
-                && statement["Action"].to_string().to_ascii_lowercase().contains("sqs:sendmessage")
-        });
-        if opens {
-            self.model.open_queues.extend(queues.iter().map(|url| last_part(url).to_owned()));
-        }
+        let policies = queues.iter().map(|url| (last_part(url).to_owned(), document.clone()));
+        self.model.queue_policies.extend(policies);
         Ok(())
     }
 }
@@ -341,9 +345,6 @@ fn check(model: &mut Model) -> Result<()> {
             let queue = last_part(target["Arn"].as_str().unwrap_or_default());
             if !model.queues.iter().any(|known| known.name == queue) {
                 return Err(Error::new(format!("{}: the rule delivers to {queue}, which is no queue", rule.place)));
-            }
-            if !model.open_queues.iter().any(|open| open == queue) {
-                return Err(Error::new(format!("{}: no queue policy lets event rules send to {queue}", rule.place)));
             }
         }
     }

@@ -15,16 +15,13 @@ pub const NOT_PLAYED: &[&str] = &[
     "AWS::CloudWatch::Alarm",
     "AWS::CloudWatch::CompositeAlarm",
     "AWS::CloudWatch::Dashboard",
-    "AWS::EC2::InstanceProfile",
     "AWS::EC2::SecurityGroup",
     "AWS::Events::Archive",
-    "AWS::IAM::InstanceProfile",
     "AWS::KMS::Alias",
     "AWS::KMS::Key",
     "AWS::Lambda::Permission",
     "AWS::Logs::LogGroup",
     "AWS::Logs::MetricFilter",
-    "AWS::SES::ConfigurationSetEventDestination",
     "AWS::SNS::Subscription",
     "AWS::SNS::Topic",
     "AWS::SNS::TopicPolicy",
@@ -149,9 +146,19 @@ pub fn attribute(scope: &Scope, id: &str, resource: &Node, attribute: &str, at: 
         ("AWS::IAM::Role", "RoleId") => format!("AROA{}", name.to_ascii_uppercase()),
         ("AWS::SNS::Topic", "TopicArn") => arn(scope, id, resource)?,
         (_, "Arn") => arn(scope, id, resource)?,
+        ("AWS::SES::EmailIdentity", token) if token.starts_with("DkimDNSToken") => dkim_token(&name, token),
         _ if NOT_PLAYED.contains(&kind) => format!("{name}.{attribute}").to_ascii_lowercase(),
         _ => return Err(at.fault(format!("{kind} has no attribute `{attribute}` in the local stack"))),
     })
+}
+
+/// A record of SES's Easy DKIM: its name, or the name it points at.
+fn dkim_token(identity: &str, attribute: &str) -> String {
+    let number = attribute.trim_start_matches(|letter: char| !letter.is_ascii_digit());
+    match attribute.starts_with("DkimDNSTokenName") {
+        true => format!("token{number}._domainkey.{identity}"),
+        false => format!("token{number}.dkim.amazonses.com"),
+    }
 }
 
 /// SAM makes a role for each function without one, `<Function>Role`, which a template may refer to.

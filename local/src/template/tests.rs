@@ -168,8 +168,8 @@ fn refuses_what_it_does_not_understand_with_file_and_line() {
         ("Parameters:\n  A:\n    Type: String\n    Default: x\n    AllowedValues: [y]\n", "template.yaml:4: `A` must be one of y"),
         ("Conditions:\n  A: !Condition B\n  B: !Condition A\nResources:\n  X:\n    Type: AWS::SQS::Queue\n    Condition: A\n", "this refers to itself"),
         (
-            "Resources:\n  B:\n    Type: AWS::Events::Rule\n    Properties:\n      EventPattern: { source: [a] }\n      Targets: [{ Id: q, Arn: !GetAtt Q.Arn }]\n  Q:\n    Type: AWS::SQS::Queue\n",
-            "template.yaml:3: no queue policy lets event rules send to tenantry-local-Q",
+            "Resources:\n  B:\n    Type: AWS::Events::Rule\n    Properties:\n      EventPattern: { source: [a] }\n      Targets: [{ Id: q, Arn: 'arn:aws:sqs:eu-west-1:000000000000:nobody' }]\n",
+            "template.yaml:3: the rule delivers to nobody, which is no queue",
         ),
     ] {
         let told = complaint(text);
