@@ -25,7 +25,8 @@ pub struct Busy {
 
 impl Default for Activity {
     fn default() -> Self {
-        let shared = Shared { busy: AtomicUsize::new(0), begun: AtomicU64::new(0), changes: watch::Sender::new(0) };
+        let shared =
+            Shared { busy: AtomicUsize::new(0), begun: AtomicU64::new(0), changes: watch::Sender::new(0) };
         Self { shared: Arc::new(shared) }
     }
 }

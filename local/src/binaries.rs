@@ -57,7 +57,9 @@ pub fn check(model: &Model, folder: &Path) -> Result<()> {
     let missing: Vec<String> = model
         .functions
         .iter()
-        .filter(|function| !folder.join(format!("{}{}", function.verb, std::env::consts::EXE_SUFFIX)).exists())
+        .filter(|function| {
+            !folder.join(format!("{}{}", function.verb, std::env::consts::EXE_SUFFIX)).exists()
+        })
         .map(|function| format!("{}: {} has no binary `{}`", function.place, function.id, function.verb))
         .collect();
     if missing.is_empty() {

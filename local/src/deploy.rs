@@ -34,13 +34,17 @@ pub async fn deploy(model: &Model, cloud: &Cloud, secrets: &Secrets) -> Result<(
         cloud.events().put_rule(&rule.bus, &rule.name, &rule.pattern, rule.enabled).await.context(&doing)?;
         let targets = rule.targets.iter().map(without_retries).collect();
         cloud.events().put_targets(&rule.bus, &rule.name, &targets).await.context(&doing)?;
-        let arns = rule.targets.iter().flat_map(|target| [&target["Arn"], &target["DeadLetterConfig"]["Arn"]]);
+        let arns =
+            rule.targets.iter().flat_map(|target| [&target["Arn"], &target["DeadLetterConfig"]["Arn"]]);
         for arn in arns.filter_map(Value::as_str) {
             cloud.events().check_target(arn).map_err(|missing| Error::new(format!("{doing}: {missing}")))?;
         }
     }
     for zone in &model.zones {
-        cloud.route53().create_zone(&zone.id, &zone.name).context(format!("the hosted zone {}", zone.name))?;
+        cloud
+            .route53()
+            .create_zone(&zone.id, &zone.name)
+            .context(format!("the hosted zone {}", zone.name))?;
     }
     for identity in &model.identities {
         cloud.ses().declare_identity(identity).context(format!("the mail identity {identity}"))?;

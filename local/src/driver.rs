@@ -48,7 +48,8 @@ impl Core {
             for trigger in &function.triggers {
                 match trigger {
                     Trigger::Queue(source) => {
-                        let visible = self.cloud.sqs().counts(&source.queue).map_or(0, |counts| counts.visible);
+                        let visible =
+                            self.cloud.sqs().counts(&source.queue).map_or(0, |counts| counts.visible);
                         if visible > 0 {
                             return Some(format!("{visible} messages wait in {}", source.queue));
                         }
@@ -61,7 +62,10 @@ impl Core {
                         let after = self.cloud.dynamodb().position(&reader, &source.table);
                         let unread = self.cloud.dynamodb().records(&source.table, after.as_deref(), 1);
                         if unread.is_ok_and(|records| !records.is_empty()) {
-                            return Some(format!("{} has not read all changes of {}", function.verb, source.table));
+                            return Some(format!(
+                                "{} has not read all changes of {}",
+                                function.verb, source.table
+                            ));
                         }
                     }
                     Trigger::Http(_) | Trigger::Schedule(_) => {}
@@ -113,10 +117,15 @@ impl Core {
             let now = self.clock.now();
             match self.next_due() {
                 // Something that is due and that nobody takes must not stop the clock.
-                Some(due) if due <= now => self.clock.advance(Duration::from_secs(1)).context("moving the clock")?,
+                Some(due) if due <= now => {
+                    self.clock.advance(Duration::from_secs(1)).context("moving the clock")?
+                }
                 Some(due) if due <= deadline => self.clock.advance_to(due).context("moving the clock")?,
                 Some(due) => {
-                    return Err(Error::new(format!("not within {} s: {what} (next: {due})", limit.as_secs())));
+                    return Err(Error::new(format!(
+                        "not within {} s: {what} (next: {due})",
+                        limit.as_secs()
+                    )));
                 }
                 None => return Err(Error::new(format!("nothing more happens, and not yet: {what}"))),
             }
@@ -130,15 +139,10 @@ impl Core {
     /// The earliest moment at which something happens by itself.
     #[must_use]
     pub fn next_due(&self) -> Option<Timestamp> {
-        [
-            self.schedules.next_due(),
-            self.instances.next_due(),
-            self.cloud.next_due(),
-            self.pauses.next_due(),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+        [self.schedules.next_due(), self.instances.next_due(), self.cloud.next_due(), self.pauses.next_due()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Lets machines live, items expire and schedules fire, up to now.

@@ -72,7 +72,8 @@ pub fn sign(secret: &Value, claims: &Value) -> Result<String> {
 fn key_pair(secret: &Value) -> Result<Ed25519KeyPair> {
     let text = secret["signing_key"].as_str().ok_or_else(|| Error::new("the secret has no signing_key"))?;
     let document = STANDARD.decode(text).context("the secret's signing_key")?;
-    Ed25519KeyPair::from_pkcs8(&document).map_err(|error| Error::new(format!("the secret's signing_key: {error}")))
+    Ed25519KeyPair::from_pkcs8(&document)
+        .map_err(|error| Error::new(format!("the secret's signing_key: {error}")))
 }
 
 /// The accounts area's secret.

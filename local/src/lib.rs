@@ -7,7 +7,7 @@ pub mod clock;
 pub mod deploy;
 mod driver;
 pub mod error;
-mod gateway;
+pub mod gateway;
 pub mod harness;
 pub mod instances;
 pub mod keys;

@@ -50,7 +50,16 @@ impl Mail {
     fn read(mail: Kept) -> Self {
         let Some(message) = MessageParser::default().parse(mail.raw.as_bytes()) else {
             let (subject, html, headers) = Default::default();
-            return Self { id: mail.id, at: mail.at, from: mail.from, to: mail.to, subject, html, text: mail.raw, headers };
+            return Self {
+                id: mail.id,
+                at: mail.at,
+                from: mail.from,
+                to: mail.to,
+                subject,
+                html,
+                text: mail.raw,
+                headers,
+            };
         };
         let headers = message.headers_raw().map(|(name, value)| (name.to_owned(), value.trim().to_owned()));
         Self {
@@ -68,7 +77,10 @@ impl Mail {
     /// A header as written.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
     }
 
     /// The addresses that the plain body names, in order.

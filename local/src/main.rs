@@ -3,9 +3,10 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use lexopt::prelude::*;
+use local::clock::Stopwatch;
 use local::stack::{Options, Running};
 use local::{Context, Error, Result, binaries, keys, openapi, tour};
 
@@ -75,13 +76,18 @@ fn arguments() -> Result<Arguments> {
         [] => {}
         ["run"] => arguments.command = Command::Run,
         ["tour"] => arguments.command = Command::Tour,
-        ["invoke", function] => arguments.command = Command::Invoke { function: (*function).to_owned(), event: None },
+        ["invoke", function] => {
+            arguments.command = Command::Invoke { function: (*function).to_owned(), event: None }
+        }
         ["invoke", function, file] => {
-            arguments.command = Command::Invoke { function: (*function).to_owned(), event: Some(PathBuf::from(file)) };
+            arguments.command =
+                Command::Invoke { function: (*function).to_owned(), event: Some(PathBuf::from(file)) };
         }
         ["openapi"] => arguments.command = Command::Openapi,
         ["keys"] => arguments.command = Command::Keys,
-        other => return Err(Error::new(format!("`{}` is no command; see `cargo run -- --help`", other.join(" ")))),
+        other => {
+            return Err(Error::new(format!("`{}` is no command; see `cargo run -- --help`", other.join(" "))));
+        }
     }
     Ok(arguments)
 }
@@ -123,7 +129,7 @@ async fn run(arguments: &Arguments) -> Result<()> {
     let options = options(arguments, true)?;
     let workspace = options.workspace.clone();
     let folder = binaries::ready(&workspace, true).await?;
-    let started = Instant::now();
+    let started = Stopwatch::start();
     let kept = options.data.clone();
     let running = Running::start_with(options, &folder).await?;
     let settings = &running.core.settings;
@@ -174,7 +180,9 @@ async fn invoke(arguments: &Arguments, function: &str, event: Option<&PathBuf>) 
             return if answer.status == 200 { Ok(()) } else { Err(Error::new("the function failed")) };
         }
         // Nothing runs there: a stack of its own does.
-        Err(_) => Running::start(Options { port: None, real_time: false, ..options(arguments, true)? }).await?,
+        Err(_) => {
+            Running::start(Options { port: None, real_time: false, ..options(arguments, true)? }).await?
+        }
     };
     let name = running.core.model.function(function).map(|function| function.name.clone());
     let name = name.ok_or_else(|| Error::new(format!("there is no function `{function}`")))?;

@@ -79,25 +79,39 @@ async fn ask(folder: &Path, function: &Function) -> Result<Value> {
 
 /// What the head of a function's file says of it.
 struct Words {
+    /// The route it names first: `POST /v1/hosting/sites`.
+    route: String,
     summary: String,
     description: String,
 }
 
 impl Words {
     fn of(workspace: &Path, function: &Function) -> Self {
-        let file = workspace.join("functions").join(&function.area).join(format!("src/bin/{}.rs", function.verb));
+        let file =
+            workspace.join("functions").join(&function.area).join(format!("src/bin/{}.rs", function.verb));
         let text = std::fs::read_to_string(file).unwrap_or_default();
-        let lines: Vec<&str> = text
-            .lines()
-            .map_while(|line| line.strip_prefix("//!"))
-            .map(str::trim)
-            .collect();
+        let lines: Vec<&str> =
+            text.lines().map_while(|line| line.strip_prefix("//!")).map(str::trim).collect();
         let head = lines.split(|line| line.is_empty()).next().unwrap_or_default().join(" ");
-        let summary = head.split_once(": ").map_or(head.as_str(), |(_, summary)| summary).trim_end_matches('.');
+        let summary =
+            head.split_once(": ").map_or(head.as_str(), |(_, summary)| summary).trim_end_matches('.');
         let rest: Vec<String> =
             lines.split(|line| line.is_empty()).skip(1).map(|lines| lines.join(" ")).collect();
-        Self { summary: capitalised(summary), description: rest.join("\n\n") }
+        let route = head.split('`').nth(1).unwrap_or_default().to_owned();
+        Self { route, summary: capitalised(summary), description: rest.join("\n\n") }
     }
+}
+
+/// The function's name; an alias route of the same function adds its last fixed word.
+fn operation_id(route: &Route, function: &Function, words: &Words) -> String {
+    if words.route.is_empty() || words.route == format!("{} {}", route.method, route.path) {
+        return function.verb.clone();
+    }
+    let last =
+        route.path.split('/').rfind(|part| !part.is_empty() && !part.starts_with('{')).unwrap_or_default();
+    let last: String =
+        last.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }).collect();
+    format!("{}_as_{last}", function.verb)
 }
 
 fn capitalised(text: &str) -> String {
@@ -111,7 +125,6 @@ struct Merged {
     schemas: BTreeMap<String, Value>,
     schemes: BTreeMap<String, Value>,
     tags: BTreeSet<String>,
-    names: BTreeSet<String>,
 }
 
 impl Merged {
@@ -126,7 +139,7 @@ impl Merged {
         let body = told["body"].clone();
         let has_body = body["type"] != "null" && !body.is_null();
         let mut operation = json!({
-            "operationId": self.operation_id(route, function),
+            "operationId": operation_id(route, function, words),
             "summary": words.summary,
             "tags": [function.area],
             "security": self.security(&told["security"])?,
@@ -151,18 +164,6 @@ impl Merged {
         let path = self.paths.entry(route.path.replace("+}", "}")).or_default();
         path.insert(route.method.to_ascii_lowercase(), operation);
         Ok(())
-    }
-
-    /// The function's name; an alias route of the same function adds its last word.
-    fn operation_id(&mut self, route: &Route, function: &Function) -> String {
-        if self.names.insert(function.verb.clone()) {
-            return function.verb.clone();
-        }
-        let last = route.path.rsplit('/').next().unwrap_or_default();
-        let word: String = last.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }).collect();
-        let name = format!("{}_{}_{word}", function.verb, route.method.to_ascii_lowercase());
-        self.names.insert(name.clone());
-        name
     }
 
     fn security(&mut self, scheme: &Value) -> Result<Value> {
@@ -220,13 +221,13 @@ impl Merged {
             Some(name) => self.schemas.get(name).cloned().unwrap_or_default(),
             None => query,
         };
-        let required: Vec<&str> = query["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let required: Vec<&str> =
+            query["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         let mut parameters = Vec::new();
         for (name, schema) in query["properties"].as_object().into_iter().flatten() {
             let mut schema = schema.clone();
             let description = schema.as_object_mut().and_then(|fields| fields.remove("description"));
-            let mut parameter =
-                json!({ "name": name, "in": "query", "required": required.contains(&name.as_str()), "schema": schema });
+            let mut parameter = json!({ "name": name, "in": "query", "required": required.contains(&name.as_str()), "schema": schema });
             if let Some(description) = description {
                 parameter["description"] = description;
             }
@@ -368,10 +369,12 @@ mod tests {
     #[test]
     fn definitions_move_to_the_components_and_keep_apart() {
         let mut merged = Merged::default();
-        let schema = |kind: &str| json!({
-            "title": "Sites", "type": "object", "properties": { "site": { "$ref": "#/$defs/Site" } },
-            "$defs": { "Site": { "type": kind } },
-        });
+        let schema = |kind: &str| {
+            json!({
+                "title": "Sites", "type": "object", "properties": { "site": { "$ref": "#/$defs/Site" } },
+                "$defs": { "Site": { "type": kind } },
+            })
+        };
         let first = merged.hoisted(schema("object"), "list_sites").unwrap();
         assert_eq!(first, json!({ "$ref": "#/components/schemas/Sites" }));
         merged.hoisted(schema("string"), "find_sites").unwrap();

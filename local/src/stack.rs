@@ -127,7 +127,8 @@ impl Running {
         // The machines' HTTP client wants a TLS provider even for loopback; a second stack finds it installed.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let listeners = listen(options.port).await?;
-        let port = listeners.first().map(TcpListener::local_addr).transpose()?.map_or(0, |address| address.port());
+        let port =
+            listeners.first().map(TcpListener::local_addr).transpose()?.map_or(0, |address| address.port());
         let (data, folder) = data_folder(options.data.as_deref())?;
         let settings = Settings {
             address: format!("127.0.0.1:{port}"),
@@ -219,7 +220,8 @@ impl Running {
 /// # Errors
 /// With file and line.
 pub fn model(workspace: &Path, settings: &Settings, secrets: &Secrets) -> Result<Model> {
-    let accounts = secrets.get(&keys::accounts_secret()).ok_or_else(|| Error::new("the accounts secret is missing"))?;
+    let accounts =
+        secrets.get(&keys::accounts_secret()).ok_or_else(|| Error::new("the accounts secret is missing"))?;
     let url = &settings.url;
     let parameters: BTreeMap<String, String> = [
         ("Stage", STAGE.to_owned()),
@@ -269,7 +271,10 @@ fn data_folder(kept: Option<&Path>) -> Result<(PathBuf, Option<TempDir>)> {
             Ok((path.to_owned(), None))
         }
         None => {
-            let folder = tempfile::Builder::new().prefix("tenantry-").tempdir().context("making a temporary folder")?;
+            let folder = tempfile::Builder::new()
+                .prefix("tenantry-")
+                .tempdir()
+                .context("making a temporary folder")?;
             Ok((folder.path().to_owned(), Some(folder)))
         }
     }

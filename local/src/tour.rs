@@ -88,11 +88,13 @@ impl Tour {
 
     async fn verify(&self, person: &Person) -> Result<()> {
         step("Receive the verification mail and follow its link");
-        let link = self.wait("the verification mail", async || {
-            let mail = self.mail(|mail| mail["text"].to_string().contains("/verify-email?token=")).await?;
-            Ok(mail.and_then(|mail| link(mail["text"].as_str()?, "/verify-email")))
-        })
-        .await?;
+        let link = self
+            .wait("the verification mail", async || {
+                let mail =
+                    self.mail(|mail| mail["text"].to_string().contains("/verify-email?token=")).await?;
+                Ok(mail.and_then(|mail| link(mail["text"].as_str()?, "/verify-email")))
+            })
+            .await?;
         fine(&format!("link received: {}", link.split('?').next().unwrap_or_default()));
         let path = link.splitn(4, '/').nth(3).map(|rest| format!("/{rest}")).unwrap_or_default();
         let page = self.web.send(Method::GET, &path, &HeaderMap::new(), Bytes::new()).await?;
@@ -109,12 +111,17 @@ impl Tour {
     async fn deploy(&self, person: &Person) -> Result<String> {
         step("Ask for a site");
         let label = format!("tour-{}", self.word);
-        let operation =
-            self.api(Some(person), Method::POST, "/v1/hosting/sites", Some(json!({ "label": label })), 202).await?;
+        let operation = self
+            .api(Some(person), Method::POST, "/v1/hosting/sites", Some(json!({ "label": label })), 202)
+            .await?;
         fine(&format!("{} is requested: {}", text(&operation, "/fqdn")?, text(&operation, "/id")?));
-        let answer =
-            self.send(Some(person), Method::POST, "/v1/hosting/sites", Some(json!({ "label": label }))).await?;
-        ensure(answer.status == 202, "the same request with the same key is answered with the same operation")?;
+        let answer = self
+            .send(Some(person), Method::POST, "/v1/hosting/sites", Some(json!({ "label": label })))
+            .await?;
+        ensure(
+            answer.status == 202,
+            "the same request with the same key is answered with the same operation",
+        )?;
         ensure(answer.json()["id"] == operation["id"], "and makes nothing new")?;
         text(&operation, "/site")
     }
@@ -145,7 +152,8 @@ impl Tour {
             }
         })
         .await?;
-        let site = self.api(Some(person), Method::GET, &format!("/v1/hosting/sites/{site}"), None, 200).await?;
+        let site =
+            self.api(Some(person), Method::GET, &format!("/v1/hosting/sites/{site}"), None, 200).await?;
         let site = site.get("site").cloned().unwrap_or(site);
         ensure(site["state"] == "active", "the site is active")?;
         Ok(site)
@@ -178,18 +186,21 @@ impl Tour {
     async fn dns(&self, site: &Value) -> Result<()> {
         step("Look at its DNS records");
         let name = text(site, "/fqdn")?;
-        let found = self.wait("the DNS records to be in sync", async || {
-            let all = self.local("dns").await?;
-            let own = |record: &&Value| {
-                record["name"].as_str().is_some_and(|known| known.trim_end_matches('.').ends_with(&name))
-            };
-            let records: Vec<&Value> = all.as_array().into_iter().flatten().filter(own).collect();
-            let synced = records.iter().all(|record| record["in_sync"] == true);
-            let lines = records.iter().map(|record| format!("{} {}", shown(&record["type"]), shown(&record["name"])));
-            let lines: Vec<String> = lines.collect();
-            Ok((synced && lines.iter().any(|line| line.starts_with("A "))).then_some(lines))
-        })
-        .await?;
+        let found = self
+            .wait("the DNS records to be in sync", async || {
+                let all = self.local("dns").await?;
+                let own = |record: &&Value| {
+                    record["name"].as_str().is_some_and(|known| known.trim_end_matches('.').ends_with(&name))
+                };
+                let records: Vec<&Value> = all.as_array().into_iter().flatten().filter(own).collect();
+                let synced = records.iter().all(|record| record["in_sync"] == true);
+                let lines = records
+                    .iter()
+                    .map(|record| format!("{} {}", shown(&record["type"]), shown(&record["name"])));
+                let lines: Vec<String> = lines.collect();
+                Ok((synced && lines.iter().any(|line| line.starts_with("A "))).then_some(lines))
+            })
+            .await?;
         for line in &found {
             note(line);
         }
@@ -203,15 +214,21 @@ impl Tour {
         let seen = std::cell::RefCell::new(Vec::<String>::new());
         self.wait("the mail domain to be verified", async || {
             let identities = self.local("identities").await?;
-            let found = identities.as_array().into_iter().flatten().find(|identity| identity["name"].as_str() == Some(&domain));
+            let found = identities
+                .as_array()
+                .into_iter()
+                .flatten()
+                .find(|identity| identity["name"].as_str() == Some(&domain));
             let state = found.and_then(|identity| identity["dkim"].as_str()).unwrap_or("absent").to_owned();
             if seen.borrow().last() != Some(&state) {
                 note(&format!("SES says: {state}"));
                 seen.borrow_mut().push(state);
             }
-            let view = self.api(Some(person), Method::GET, &format!("/v1/hosting/sites/{site}"), None, 200).await?;
+            let view =
+                self.api(Some(person), Method::GET, &format!("/v1/hosting/sites/{site}"), None, 200).await?;
             let ours = view.pointer("/mail/state").and_then(Value::as_str);
-            Ok((seen.borrow().last().is_some_and(|state| state == "Success") && ours == Some("verified")).then_some(()))
+            Ok((seen.borrow().last().is_some_and(|state| state == "Success") && ours == Some("verified"))
+                .then_some(()))
         })
         .await?;
         fine("DKIM was pending and is verified");
@@ -221,14 +238,21 @@ impl Tour {
     async fn announcement(&self, site: &Value) -> Result<()> {
         step("Receive the mail that the site is ready");
         let name = text(site, "/fqdn")?;
-        let subject = self.wait("the mail about the site", async || {
-            let mail = self.mail(|mail| mail["text"].to_string().contains(&name)).await?;
-            Ok(mail.and_then(|mail| mail["subject"].as_str().map(str::to_owned)))
-        })
-        .await?;
+        let subject = self
+            .wait("the mail about the site", async || {
+                let mail = self.mail(|mail| mail["text"].to_string().contains(&name)).await?;
+                Ok(mail.and_then(|mail| mail["subject"].as_str().map(str::to_owned)))
+            })
+            .await?;
         fine(&format!("received: {subject}"));
         let dead = self.local("queues").await?;
-        let left: u64 = dead.as_array().into_iter().flatten().filter(|queue| queue["holds_dead_letters"] == true).filter_map(|queue| queue["visible"].as_u64()).sum();
+        let left: u64 = dead
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|queue| queue["holds_dead_letters"] == true)
+            .filter_map(|queue| queue["visible"].as_u64())
+            .sum();
         ensure(left == 0, "no dead letters are left")
     }
 
@@ -256,12 +280,17 @@ impl Tour {
 
     async fn mail(&self, wanted: impl Fn(&Value) -> bool) -> Result<Option<Value>> {
         let mails = self.local("mails").await?;
-        let own = |mail: &&Value| mail["to"].as_array().is_some_and(|to| to.iter().any(|to| *to == self.email.as_str()));
+        let own = |mail: &&Value| {
+            mail["to"].as_array().is_some_and(|to| to.iter().any(|to| *to == self.email.as_str()))
+        };
         Ok(mails.as_array().into_iter().flatten().filter(own).find(|mail| wanted(mail)).cloned())
     }
 
     async fn local(&self, section: &str) -> Result<Value> {
-        let answer = self.web.send(Method::GET, &format!("/_local/{section}"), &HeaderMap::new(), Bytes::new()).await?;
+        let answer = self
+            .web
+            .send(Method::GET, &format!("/_local/{section}"), &HeaderMap::new(), Bytes::new())
+            .await?;
         ensure_quietly(answer.status == 200, &format!("/_local/{section} answers {}", answer.status))?;
         Ok(answer.json())
     }
@@ -269,12 +298,21 @@ impl Tour {
     /// A call to the AWS endpoint as the account's owner.
     async fn aws(&self, service: &str, path: &str) -> Result<Answer> {
         let mut headers = HeaderMap::new();
-        let credential = format!("AWS4-HMAC-SHA256 Credential=local/20260101/{REGION}/{service}/aws4_request, SignedHeaders=host, Signature=0");
+        let credential = format!(
+            "AWS4-HMAC-SHA256 Credential=local/20260101/{REGION}/{service}/aws4_request, SignedHeaders=host, Signature=0"
+        );
         headers.insert(AUTHORIZATION, HeaderValue::from_str(&credential)?);
         self.web.send(Method::GET, path, &headers, Bytes::new()).await
     }
 
-    async fn api(&self, who: Option<&Person>, method: Method, path: &str, body: Option<Value>, status: u16) -> Result<Value> {
+    async fn api(
+        &self,
+        who: Option<&Person>,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+        status: u16,
+    ) -> Result<Value> {
         let asked = format!("{method} {path}");
         let answer = self.send(who, method, path, body).await.context(&asked)?;
         if answer.status == status {
@@ -283,7 +321,13 @@ impl Tour {
         Err(Error::new(format!("{asked} answers {} instead of {status}: {}", answer.status, answer.text())))
     }
 
-    async fn send(&self, who: Option<&Person>, method: Method, path: &str, body: Option<Value>) -> Result<Answer> {
+    async fn send(
+        &self,
+        who: Option<&Person>,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Result<Answer> {
         let mut headers = HeaderMap::new();
         if let Some(person) = who {
             headers.insert(AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {}", person.token))?);

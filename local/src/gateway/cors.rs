@@ -9,7 +9,7 @@ use crate::template::model::Cors;
 
 /// Whether a browser asks if it may send the real request.
 #[must_use]
-pub fn is_preflight(parts: &Parts) -> bool {
+pub(super) fn is_preflight(parts: &Parts) -> bool {
     parts.method == Method::OPTIONS
         && parts.headers.contains_key(header::ORIGIN)
         && parts.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
@@ -17,7 +17,7 @@ pub fn is_preflight(parts: &Parts) -> bool {
 
 /// The answer to a preflight; without the headers when the origin may not call.
 #[must_use]
-pub fn preflight(cors: &Cors, parts: &Parts) -> Response<Bytes> {
+pub(super) fn preflight(cors: &Cors, parts: &Parts) -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
     *response.status_mut() = StatusCode::NO_CONTENT;
     let asked = header_text(&parts.headers, header::ACCESS_CONTROL_REQUEST_METHOD);
@@ -35,7 +35,7 @@ pub fn preflight(cors: &Cors, parts: &Parts) -> Response<Bytes> {
 }
 
 /// Adds what lets a script of an allowed origin read a response; the function's own such headers do not count.
-pub fn allow(cors: &Cors, request: &HeaderMap, response: &mut HeaderMap) {
+pub(super) fn allow(cors: &Cors, request: &HeaderMap, response: &mut HeaderMap) {
     let own: Vec<HeaderName> =
         response.keys().filter(|name| name.as_str().starts_with("access-control-")).cloned().collect();
     for name in own {
@@ -50,7 +50,10 @@ fn allow_origin(cors: &Cors, request: &HeaderMap, response: &mut HeaderMap) -> b
     let origin = header_text(request, header::ORIGIN);
     let any = cors.origins.iter().any(|allowed| allowed == "*");
     let fits = cors.origins.iter().any(|allowed| {
-        allowed == origin || allowed.strip_suffix('*').is_some_and(|scheme| scheme.ends_with("//") && origin.starts_with(scheme))
+        allowed == origin
+            || allowed
+                .strip_suffix('*')
+                .is_some_and(|scheme| scheme.ends_with("//") && origin.starts_with(scheme))
     });
     if origin.is_empty() || !(any || fits) {
         return false;
@@ -105,7 +108,11 @@ mod tests {
                 .unwrap();
             let answer = preflight(&cors(), &request.into_parts().0);
             assert_eq!(answer.status(), 204);
-            assert_eq!(answer.headers().contains_key("access-control-allow-origin"), allowed, "{origin} {method}");
+            assert_eq!(
+                answer.headers().contains_key("access-control-allow-origin"),
+                allowed,
+                "{origin} {method}"
+            );
         }
     }
 }

@@ -23,8 +23,8 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::lambda::Refused;
 use crate::stack::Core;
-pub use routes::Routes;
 use routes::Lookup;
+pub use routes::Routes;
 
 /// API Gateway takes no larger request.
 const REQUEST_AT_MOST: usize = 10 * 1024 * 1024;
@@ -57,7 +57,8 @@ async fn connection(stream: TcpStream, peer: SocketAddr, core: Arc<Core>) {
         async move { Ok::<_, Infallible>(answer(&core, peer.ip(), request).await.map(Full::new)) }
     });
     // A connection that breaks concerns its client only.
-    let _ = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service).await;
+    let _ =
+        http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service).await;
 }
 
 async fn answer(core: &Arc<Core>, source: IpAddr, request: Request<Incoming>) -> Response<Bytes> {
@@ -79,7 +80,9 @@ async fn answer(core: &Arc<Core>, source: IpAddr, request: Request<Incoming>) ->
     if parts.uri.path().starts_with("/_runtime/") {
         return core.lambda.runtime_api(&parts.method, parts.uri.path(), body).await;
     }
-    let is_page = parts.uri.path() == "/_local" || parts.uri.path().starts_with("/_local/") || parts.uri.path() == "/_local.json";
+    let is_page = parts.uri.path() == "/_local"
+        || parts.uri.path().starts_with("/_local/")
+        || parts.uri.path() == "/_local.json";
     let foreign = foreign_host(core, &parts);
     if is_page && !signed && foreign.is_none() {
         return crate::page::answer(core, &parts, &body).await;
@@ -184,7 +187,8 @@ fn front_door(core: &Core, source: IpAddr, parts: &mut Parts) {
         IpAddr::V4(address) => format!("{address}:0"),
         IpAddr::V6(address) => format!("[{address}]:0"),
     };
-    let secret = core.secrets.get(&crate::keys::platform_secret()).and_then(|secret| secret["origin_secret"].as_str());
+    let secret =
+        core.secrets.get(&crate::keys::platform_secret()).and_then(|secret| secret["origin_secret"].as_str());
     for (name, value) in [(SECRET, secret.unwrap_or_default()), ("cloudfront-viewer-address", &viewer)] {
         if let Ok(value) = HeaderValue::from_str(value) {
             parts.headers.insert(name, value);
@@ -202,14 +206,17 @@ async fn function(core: &Arc<Core>, name: String, event: Bytes) -> Response<Byte
     match tokio::time::timeout(INTEGRATION_TIMEOUT, invocation).await {
         Ok(Ok(Ok(invocation))) => {
             let reply = invocation.result.ok();
-            reply.as_ref().and_then(payload::response).unwrap_or_else(|| {
-                message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
-            })
+            reply
+                .as_ref()
+                .and_then(payload::response)
+                .unwrap_or_else(|| message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"))
         }
         Ok(Ok(Err(Refused::Unknown)) | Err(_)) => {
             message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
         }
-        Ok(Ok(Err(Refused::Throttled))) | Err(_) => message(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
+        Ok(Ok(Err(Refused::Throttled))) | Err(_) => {
+            message(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable")
+        }
     }
 }
 

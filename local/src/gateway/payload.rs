@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 use super::routes::Taken;
 
 /// What the gateway knows about a request besides the request.
-pub struct Around<'call> {
+pub(super) struct Around<'call> {
     /// The route taken.
     pub taken: &'call Taken<'call>,
     /// The decoded path.
@@ -33,8 +33,9 @@ pub struct Around<'call> {
 
 /// The event that a function gets.
 #[must_use]
-pub fn event(parts: &Parts, body: &Bytes, around: &Around<'_>) -> Value {
-    let text = |name: HeaderName| parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+pub(super) fn event(parts: &Parts, body: &Bytes, around: &Around<'_>) -> Value {
+    let text =
+        |name: HeaderName| parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let host = text(http::header::HOST);
     let mut event = json!({
         "version": "2.0",
@@ -163,7 +164,7 @@ struct Reply {
 
 /// The response that a function's reply stands for; `None` when API Gateway would not understand it.
 #[must_use]
-pub fn response(reply: &Bytes) -> Option<Response<Bytes>> {
+pub(super) fn response(reply: &Bytes) -> Option<Response<Bytes>> {
     let value: Value = serde_json::from_slice(reply).ok()?;
     if value.get("statusCode").is_none() {
         let body = if let Value::String(text) = value { Bytes::from(text) } else { reply.clone() };
@@ -231,7 +232,10 @@ mod tests {
 
     #[test]
     fn what_is_not_text_travels_in_base64() {
-        let request = http::Request::post("/").header("content-type", "image/png").body(Bytes::from_static(b"\xff")).unwrap();
+        let request = http::Request::post("/")
+            .header("content-type", "image/png")
+            .body(Bytes::from_static(b"\xff"))
+            .unwrap();
         let event = made(request);
         assert_eq!((event["body"].as_str(), event["isBase64Encoded"].as_bool()), (Some("/w=="), Some(true)));
     }

@@ -175,7 +175,9 @@ impl Stack {
         let letters = self.dead_letters();
         assert_eq!(letters.len(), count, "dead letters: {}", shown(&letters));
         for (queue, _) in &letters {
-            told(self.core().cloud.sqs().purge(queue).map_err(|error| crate::Error::new(format!("{error:?}"))));
+            told(
+                self.core().cloud.sqs().purge(queue).map_err(|error| crate::Error::new(format!("{error:?}"))),
+            );
         }
         letters
     }
@@ -213,7 +215,8 @@ impl Stack {
     /// The last log lines of a function (`verb_noun`), oldest first.
     #[must_use]
     pub fn logs(&self, function: &str) -> Vec<String> {
-        let name = self.core().model.function(function).map(|function| function.name.as_str()).unwrap_or_default();
+        let name =
+            self.core().model.function(function).map(|function| function.name.as_str()).unwrap_or_default();
         let Some(hosted) = self.core().lambda.hosted(name) else { return Vec::new() };
         crate::lambda::lock(&hosted.record).lines().map(str::to_owned).collect()
     }

@@ -77,7 +77,9 @@ impl Stack {
     async fn try_join(&self, owner: &Client, person: Client, role: Role) -> Result<Client> {
         let items = self.table("accounts").items();
         let find = |pk: String, sk: &str| {
-            let found = items.iter().find(|item| item["pk"] == pk && item["sk"].as_str().is_some_and(|key| key.starts_with(sk)));
+            let found = items
+                .iter()
+                .find(|item| item["pk"] == pk && item["sk"].as_str().is_some_and(|key| key.starts_with(sk)));
             found.cloned().ok_or_else(|| Error::new(format!("no item {pk} {sk} in the accounts table")))
         };
         let mut membership = find(format!("ORG#{}", person.org()), &format!("MEMBER#{}", person.user()))?;
@@ -127,7 +129,10 @@ impl Stack {
         let request = Request::post("/")
             .header("x-amz-target", "DynamoDB_20120810.PutItem")
             .header("content-type", "application/x-amz-json-1.0")
-            .header("authorization", format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"))
+            .header(
+                "authorization",
+                format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"),
+            )
             .body(Bytes::from(input.to_string()))?;
         let response = core.cloud.handle(request).await;
         if response.status().is_success() {

@@ -148,7 +148,6 @@ impl Client {
     /// # Panics
     /// When that is no header.
     #[must_use]
-    
     pub fn with_header(&self, name: &str, value: &str) -> Self {
         let mut client = self.clone();
         let name: HeaderName = name.parse().expect("a header's name");
@@ -255,12 +254,17 @@ impl Client {
     ///
     /// # Panics
     /// When the stack cannot be reached.
-    pub async fn send_bytes(&self, method: Method, path: &str, content_type: &str, body: impl Into<Bytes>) -> Answer {
+    pub async fn send_bytes(
+        &self,
+        method: Method,
+        path: &str,
+        content_type: &str,
+        body: impl Into<Bytes>,
+    ) -> Answer {
         let client = self.with_header("content-type", content_type);
         client.raw(method, path, &client.headers, body.into()).await
     }
 
-    
     async fn raw(&self, method: Method, path: &str, headers: &HeaderMap, body: Bytes) -> Answer {
         match self.web.send(method, path, headers, body).await {
             Ok(answer) => answer,

@@ -7,13 +7,13 @@ mod sandbox;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::activity::Activity;
-use crate::clock;
+use crate::clock::{self, Stopwatch};
 use crate::template::model::Function;
 use record::Record;
 use sandbox::{Answer, Job, Sandbox, State};
@@ -68,7 +68,7 @@ pub struct Hosted {
     pub function: Function,
     /// What it did so far.
     pub record: Mutex<Record>,
-    idle: Mutex<Vec<(Arc<Sandbox>, Instant)>>,
+    idle: Mutex<Vec<(Arc<Sandbox>, Stopwatch)>>,
     slots: Arc<Semaphore>,
 }
 
@@ -108,7 +108,8 @@ impl Lambda {
             };
             (function.name.clone(), Arc::new(hosted))
         });
-        let inner = Inner { settings, functions: hosted.collect(), sandboxes: Mutex::default(), activity, enlist };
+        let inner =
+            Inner { settings, functions: hosted.collect(), sandboxes: Mutex::default(), activity, enlist };
         Self { inner: Arc::new(inner) }
     }
 
@@ -156,9 +157,14 @@ impl Lambda {
         Ok(self.execute(hosted, payload, permit).await)
     }
 
-    async fn execute(&self, hosted: &Arc<Hosted>, payload: Bytes, permit: OwnedSemaphorePermit) -> Invocation {
+    async fn execute(
+        &self,
+        hosted: &Arc<Hosted>,
+        payload: Bytes,
+        permit: OwnedSemaphorePermit,
+    ) -> Invocation {
         let _busy = self.inner.activity.begin();
-        let started = Instant::now();
+        let started = Stopwatch::start();
         let request_id = request_id();
         let (sandbox, cold) = match self.idle(hosted) {
             Some(sandbox) => (sandbox, false),
@@ -194,7 +200,7 @@ impl Lambda {
             message: format!("RequestId: {request_id} Error: {}", state.told()),
         };
         if cold {
-            let born = Instant::now();
+            let born = Stopwatch::start();
             match tokio::time::timeout(INIT_LIMIT, sandbox.ready()).await {
                 Ok(State::Ready) => lock(&hosted.record).started(born.elapsed()),
                 Ok(state) => return Err(exit(state)),
@@ -245,12 +251,15 @@ impl Lambda {
     }
 
     fn rest(&self, hosted: &Hosted, sandbox: Arc<Sandbox>) {
-        lock(&hosted.idle).push((sandbox, Instant::now()));
+        lock(&hosted.idle).push((sandbox, Stopwatch::start()));
         if lock(&self.inner.sandboxes).len() > IDLE_AT_MOST {
             let oldest = |hosted: &&Arc<Hosted>| lock(&hosted.idle).first().map(|(_, since)| *since);
             let longest = self.functions().filter(|one| oldest(one).is_some()).min_by_key(oldest);
             if let Some(hosted) = longest {
-                let first = { let mut idle = lock(&hosted.idle); (!idle.is_empty()).then(|| idle.remove(0)) };
+                let first = {
+                    let mut idle = lock(&hosted.idle);
+                    (!idle.is_empty()).then(|| idle.remove(0))
+                };
                 if let Some((sandbox, _)) = first {
                     self.forget(hosted, &sandbox);
                 }
@@ -285,7 +294,7 @@ impl Lambda {
         request_id: String,
         result: Result<Bytes, FunctionError>,
         cold: bool,
-        started: Instant,
+        started: Stopwatch,
     ) -> Invocation {
         let took = started.elapsed();
         lock(&hosted.record).finished(cold, took, result.as_ref().err());
@@ -309,7 +318,8 @@ impl Lambda {
 
     /// Kills the process that has this access key, as a lost machine would.
     pub fn kill(&self, access_key: &str) {
-        let found = lock(&self.inner.sandboxes).values().find(|sandbox| sandbox.access_key == access_key).cloned();
+        let found =
+            lock(&self.inner.sandboxes).values().find(|sandbox| sandbox.access_key == access_key).cloned();
         if let Some(sandbox) = found {
             sandbox.kill();
         }

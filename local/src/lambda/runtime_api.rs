@@ -41,13 +41,17 @@ impl Lambda {
                     .header("lambda-runtime-trace-id", trace)
                     .header("content-type", "application/json")
                     .body(payload);
-                response.unwrap_or_else(|_| told(StatusCode::INTERNAL_SERVER_ERROR, "a header could not be written"))
+                response.unwrap_or_else(|_| {
+                    told(StatusCode::INTERNAL_SERVER_ERROR, "a header could not be written")
+                })
             }
             (&Method::POST, ["invocation", request_id, "response"]) => {
                 let answer = if body.len() > REPLY_AT_MOST {
                     Answer::Error(FunctionError {
                         kind: "Function.ResponseSizeTooLarge".into(),
-                        message: format!("Response payload size exceeded maximum allowed payload size ({REPLY_AT_MOST} bytes)."),
+                        message: format!(
+                            "Response payload size exceeded maximum allowed payload size ({REPLY_AT_MOST} bytes)."
+                        ),
                     })
                 } else {
                     Answer::Reply(body)

@@ -93,7 +93,10 @@ impl Sandbox {
         let sandbox = Arc::new(Self {
             id: format!("{}-{number}-{}", function.verb, &word[..6]),
             access_key: format!("AKIA{}", word.to_ascii_uppercase()),
-            arn: format!("arn:aws:lambda:{}:{}:function:{}", settings.region, settings.account, function.name),
+            arn: format!(
+                "arn:aws:lambda:{}:{}:function:{}",
+                settings.region, settings.account, function.name
+            ),
             modified: modified(binary),
             state: watch::Sender::new(State::Starting),
             child: Mutex::new(None),
@@ -118,7 +121,12 @@ impl Sandbox {
         let function = &hosted.function;
         let local = format!("http://{}", settings.address);
         let mut command = Command::new(binary);
-        command.env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        command
+            .env_clear()
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
         // The template's own variables come first: it cannot redirect what the host decides.
         command.envs(&function.environment);
         command.envs([
@@ -219,10 +227,7 @@ impl Sandbox {
     }
 }
 
-async fn watch_over(
-    sandbox: Arc<Sandbox>,
-    output: [Option<tokio::task::JoinHandle<()>>; 2],
-) {
+async fn watch_over(sandbox: Arc<Sandbox>, output: [Option<tokio::task::JoinHandle<()>>; 2]) {
     let status = sandbox.exit().await;
     for copying in output.into_iter().flatten() {
         // Its last words belong before its end; a pipe that a grandchild holds must not keep us.

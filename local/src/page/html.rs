@@ -261,5 +261,7 @@ fn joined(value: &Value) -> String {
 }
 
 fn links(body: &str) -> Vec<&str> {
-    body.split_whitespace().filter(|word| word.starts_with("http://") || word.starts_with("https://")).collect()
+    body.split_whitespace()
+        .filter(|word| word.starts_with("http://") || word.starts_with("https://"))
+        .collect()
 }

@@ -16,9 +16,11 @@ use crate::gateway::{json_response, message};
 use crate::stack::Core;
 
 /// Nothing from elsewhere, no scripts at all; forms may only be sent to the stack itself.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-src 'self'; form-action 'self'; base-uri 'none'";
+const POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; frame-src 'self'; form-action 'self'; base-uri 'none'";
 /// A mail may show pictures and styles, and do nothing.
-const MAIL_POLICY: &str = "sandbox allow-popups; default-src 'none'; style-src 'unsafe-inline'; img-src data: http: https:";
+const MAIL_POLICY: &str =
+    "sandbox allow-popups; default-src 'none'; style-src 'unsafe-inline'; img-src data: http: https:";
 /// A century, which no calendar here minds.
 const FURTHEST: u64 = 100 * 366 * 86_400;
 
@@ -50,7 +52,9 @@ fn read(core: &Core, parts: &Parts, path: &str, words: &[&str]) -> Response<Byte
         ["app", "verify-email"] => page(&html::verify(token(parts).as_deref())),
         ["mails", id, "html"] => {
             let mail = crate::mail::Mail::find(&core.cloud, id);
-            mail.map_or_else(not_there, |mail| shown(if mail.html.is_empty() { html::plain(&mail.text) } else { mail.html }, MAIL_POLICY))
+            mail.map_or_else(not_there, |mail| {
+                shown(if mail.html.is_empty() { html::plain(&mail.text) } else { mail.html }, MAIL_POLICY)
+            })
         }
         ["functions", verb, "logs"] => state::logs(core, verb)
             .map_or_else(not_there, |lines| json_response(StatusCode::OK, &lines.to_string())),
@@ -69,16 +73,20 @@ fn read(core: &Core, parts: &Parts, path: &str, words: &[&str]) -> Response<Byte
 }
 
 async fn act(core: &Arc<Core>, parts: &Parts, body: &Bytes, words: &[&str]) -> Response<Bytes> {
-    let by_form = !body.starts_with(b"{") && parts
-        .headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
+    let by_form = !body.starts_with(b"{")
+        && parts
+            .headers
+            .get(CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
     match words {
         ["clock"] => {
             let seconds = if by_form { form_number(body) } else { json_number(body) };
             let Some(seconds) = seconds.filter(|seconds| *seconds <= FURTHEST) else {
-                return message(StatusCode::UNPROCESSABLE_ENTITY, "advance_seconds must be a whole number of seconds");
+                return message(
+                    StatusCode::UNPROCESSABLE_ENTITY,
+                    "advance_seconds must be a whole number of seconds",
+                );
             };
             match core.advance(Duration::from_secs(seconds)).await {
                 Ok(()) => done(by_form, "#clock", &state::clock(core)),
@@ -89,7 +97,9 @@ async fn act(core: &Arc<Core>, parts: &Parts, body: &Bytes, words: &[&str]) -> R
             let arn = core.cloud.sqs().arn(name);
             match core.cloud.sqs().call("StartMessageMoveTask", &json!({ "SourceArn": arn })).await {
                 Ok(_) => done(by_form, "#queues", &json!({ "redriven": name })),
-                Err(error) => message(StatusCode::UNPROCESSABLE_ENTITY, &format!("{name}: {}", error.message)),
+                Err(error) => {
+                    message(StatusCode::UNPROCESSABLE_ENTITY, &format!("{name}: {}", error.message))
+                }
             }
         }
         ["queues", name, "purge"] => match core.cloud.sqs().purge(name) {
@@ -120,7 +130,9 @@ async fn invoke(core: &Arc<Core>, function: &str, body: &Bytes) -> Response<Byte
 
 /// What the web application's page does when somebody presses its button.
 async fn verify(core: &Arc<Core>, body: &Bytes) -> Response<Bytes> {
-    let token = url::form_urlencoded::parse(body).find(|(name, _)| name == "token").map(|(_, token)| token.into_owned());
+    let token = url::form_urlencoded::parse(body)
+        .find(|(name, _)| name == "token")
+        .map(|(_, token)| token.into_owned());
     let web = crate::harness::Web::new(format!("http://{}", core.settings.address));
     let mut headers = http::HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -146,7 +158,9 @@ fn done(by_form: bool, place: &str, state: &Value) -> Response<Bytes> {
 
 fn token(parts: &Parts) -> Option<String> {
     let query = parts.uri.query()?;
-    url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "token").map(|(_, token)| token.into_owned())
+    url::form_urlencoded::parse(query.as_bytes())
+        .find(|(name, _)| name == "token")
+        .map(|(_, token)| token.into_owned())
 }
 
 fn form_number(body: &[u8]) -> Option<u64> {

@@ -80,17 +80,23 @@ fn events(core: &Core) -> Value {
 
 /// Every function with its record.
 pub(super) fn functions(core: &Core) -> Value {
-    let millis = |time: Option<std::time::Duration>| time.map(|time| (time.as_secs_f64() * 100_000.0).round() / 100.0);
+    let millis =
+        |time: Option<std::time::Duration>| time.map(|time| (time.as_secs_f64() * 100_000.0).round() / 100.0);
     core.lambda
         .functions()
         .map(|hosted| {
             let function = &hosted.function;
             let record = lock(&hosted.record);
             let (cold, warm) = record.medians();
-            let total = core.cloud.calls().totals().iter().filter(|((name, _), _)| *name == function.verb).fold(
-                (0.0, 0.0),
-                |(read, write), (_, total)| (read + total.read_units, write + total.write_units),
-            );
+            let total = core
+                .cloud
+                .calls()
+                .totals()
+                .iter()
+                .filter(|((name, _), _)| *name == function.verb)
+                .fold((0.0, 0.0), |(read, write), (_, total)| {
+                    (read + total.read_units, write + total.write_units)
+                });
             json!({
                 "name": function.verb,
                 "area": function.area,

@@ -98,7 +98,8 @@ async fn gather(core: &Core, function: &Function, source: &QueueSource) -> Vec<M
     let until = core.clock.now() + if core.settings.real_time { source.window } else { Default::default() };
     while messages.len() < wanted {
         let some = u32::try_from(wanted - messages.len()).unwrap_or(u32::MAX).min(RECEIVE_AT_MOST);
-        let received = core.cloud.sqs().receive(&source.queue, some, Default::default()).await.unwrap_or_default();
+        let received =
+            core.cloud.sqs().receive(&source.queue, some, Default::default()).await.unwrap_or_default();
         if received.is_empty() {
             if messages.is_empty() || core.clock.now() >= until {
                 break;

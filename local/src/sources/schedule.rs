@@ -31,8 +31,13 @@ impl Times {
     pub fn parse(schedule: &Schedule) -> Result<Self> {
         let zone = TimeZone::get(&schedule.zone).context(format!("the time zone {}", schedule.zone))?;
         let expression = schedule.expression.trim();
-        let wrong = || Error::new(format!("`{expression}` is no schedule: rate(5 minutes), cron(0 8 * * ? *) or at(2027-01-01T00:00:00)"));
-        let (kind, inner) = expression.strip_suffix(')').and_then(|text| text.split_once('(')).ok_or_else(wrong)?;
+        let wrong = || {
+            Error::new(format!(
+                "`{expression}` is no schedule: rate(5 minutes), cron(0 8 * * ? *) or at(2027-01-01T00:00:00)"
+            ))
+        };
+        let (kind, inner) =
+            expression.strip_suffix(')').and_then(|text| text.split_once('(')).ok_or_else(wrong)?;
         match kind {
             "rate" => {
                 let (count, unit) = inner.trim().split_once(' ').ok_or_else(wrong)?;
@@ -50,7 +55,9 @@ impl Times {
             }
             "cron" => {
                 if inner.split_whitespace().count() != 6 || !inner.contains('?') {
-                    return Err(Error::new(format!("`{expression}` needs six fields, one of the two days being `?`")));
+                    return Err(Error::new(format!(
+                        "`{expression}` needs six fields, one of the two days being `?`"
+                    )));
                 }
                 let parser = CronParser::builder()
                     .seconds(Seconds::Required)
@@ -125,11 +132,21 @@ impl Schedules {
                 if let Trigger::Schedule(schedule) = trigger {
                     let times = Times::parse(schedule).context(&schedule.place)?;
                     let next = times.next(now, now);
-                    entries.push(Entry { function: function.name.clone(), schedule: schedule.clone(), times, next });
+                    entries.push(Entry {
+                        function: function.name.clone(),
+                        schedule: schedule.clone(),
+                        times,
+                        next,
+                    });
                 }
             }
         }
-        Ok(Self { entries: Mutex::new(entries), anchor: now, account: account.to_owned(), region: region.to_owned() })
+        Ok(Self {
+            entries: Mutex::new(entries),
+            anchor: now,
+            account: account.to_owned(),
+            region: region.to_owned(),
+        })
     }
 
     /// When the next schedule is due.
@@ -145,7 +162,10 @@ impl Schedules {
         for entry in self.lock().iter_mut() {
             if let Some(due) = entry.next.filter(|due| *due <= now) {
                 entry.next = entry.times.next(self.anchor, now);
-                fired.push(Fired { function: entry.function.clone(), event: self.event(&entry.schedule, due) });
+                fired.push(Fired {
+                    function: entry.function.clone(),
+                    event: self.event(&entry.schedule, due),
+                });
             }
         }
         fired
@@ -154,15 +174,25 @@ impl Schedules {
     /// Function, expression, time zone and next moment of each schedule, for the page.
     #[must_use]
     pub fn list(&self) -> Vec<(String, String, String, Option<Timestamp>)> {
-        self.lock().iter().map(|entry| {
-            (entry.function.clone(), entry.schedule.expression.clone(), entry.schedule.zone.clone(), entry.next)
-        }).collect()
+        self.lock()
+            .iter()
+            .map(|entry| {
+                (
+                    entry.function.clone(),
+                    entry.schedule.expression.clone(),
+                    entry.schedule.zone.clone(),
+                    entry.next,
+                )
+            })
+            .collect()
     }
 
     fn event(&self, schedule: &Schedule, due: Timestamp) -> String {
         // Scheduler writes whole seconds.
-        let time = due.to_string().split('.').next().map_or_else(String::new, |seconds| format!("{seconds}Z"));
-        let arn = format!("arn:aws:scheduler:{}:{}:schedule/default/{}", self.region, self.account, schedule.name);
+        let time =
+            due.to_string().split('.').next().map_or_else(String::new, |seconds| format!("{seconds}Z"));
+        let arn =
+            format!("arn:aws:scheduler:{}:{}:schedule/default/{}", self.region, self.account, schedule.name);
         let id = format!("{}-{}", schedule.name, due.as_millis());
         match &schedule.input {
             Some(input) => input
@@ -231,7 +261,14 @@ mod tests {
 
     #[test]
     fn refuses_what_scheduler_refuses() {
-        for expression in ["rate(1 minutes)", "rate(5 minute)", "rate(0 minutes)", "cron(* * * * *)", "cron(0 8 * * * *)", "every(1 day)"] {
+        for expression in [
+            "rate(1 minutes)",
+            "rate(5 minute)",
+            "rate(0 minutes)",
+            "cron(* * * * *)",
+            "cron(0 8 * * * *)",
+            "every(1 day)",
+        ] {
             assert!(Times::parse(&schedule(expression, "UTC")).is_err(), "{expression}");
         }
         assert!(Times::parse(&schedule("rate(1 day)", "Mars/Olympus")).is_err());

@@ -50,7 +50,11 @@ pub async fn poll(core: Arc<Core>, function: Function, source: StreamSource) {
     let reading = Reading {
         reader: reader(&function, &source),
         // The template's reader has parsed them as JSON; a pattern the engine refuses would match nothing.
-        filters: source.filters.iter().filter_map(|filter| parse_event_pattern(&filter.to_string()).ok()).collect(),
+        filters: source
+            .filters
+            .iter()
+            .filter_map(|filter| parse_event_pattern(&filter.to_string()).ok())
+            .collect(),
         function,
         source,
     };

@@ -8,7 +8,7 @@ use super::yaml::{Data, Node};
 use crate::Result;
 
 /// A mapping being read; [`Fields::done`] refuses what was not asked for.
-pub struct Fields<'node> {
+pub(super) struct Fields<'node> {
     node: &'node Node,
     of: String,
     asked: RefCell<Vec<&'node str>>,
@@ -19,7 +19,7 @@ impl<'node> Fields<'node> {
     ///
     /// # Errors
     /// When it is no mapping.
-    pub fn of(node: &'node Node, of: impl Into<String>) -> Result<Self> {
+    pub(super) fn of(node: &'node Node, of: impl Into<String>) -> Result<Self> {
         match node.data {
             Data::Map(_) | Data::Null => Ok(Self { node, of: of.into(), asked: RefCell::default() }),
             _ => Err(node.fault("a mapping is expected here")),
@@ -27,7 +27,7 @@ impl<'node> Fields<'node> {
     }
 
     /// A field, if written.
-    pub fn get(&self, name: &str) -> Option<&'node Node> {
+    pub(super) fn get(&self, name: &str) -> Option<&'node Node> {
         let (key, value) = self.node.entries().iter().find(|(key, _)| key == name)?;
         self.asked.borrow_mut().push(key);
         Some(value)
@@ -37,7 +37,7 @@ impl<'node> Fields<'node> {
     ///
     /// # Errors
     /// When it is not.
-    pub fn need(&self, name: &str) -> Result<&'node Node> {
+    pub(super) fn need(&self, name: &str) -> Result<&'node Node> {
         self.get(name).ok_or_else(|| self.node.fault(format!("{} needs `{name}`", self.of)))
     }
 
@@ -45,7 +45,7 @@ impl<'node> Fields<'node> {
     ///
     /// # Errors
     /// When it is not, or is no text.
-    pub fn text(&self, name: &str) -> Result<String> {
+    pub(super) fn text(&self, name: &str) -> Result<String> {
         self.need(name)?.text().map(str::to_owned)
     }
 
@@ -53,7 +53,7 @@ impl<'node> Fields<'node> {
     ///
     /// # Errors
     /// When it is no text.
-    pub fn maybe_text(&self, name: &str) -> Result<Option<String>> {
+    pub(super) fn maybe_text(&self, name: &str) -> Result<Option<String>> {
         self.get(name).map(|node| node.text().map(str::to_owned)).transpose()
     }
 
@@ -61,7 +61,7 @@ impl<'node> Fields<'node> {
     ///
     /// # Errors
     /// When it is none.
-    pub fn number(&self, name: &str) -> Result<Option<u64>> {
+    pub(super) fn number(&self, name: &str) -> Result<Option<u64>> {
         let Some(node) = self.get(name) else { return Ok(None) };
         node.text()?.parse().map(Some).map_err(|_| node.fault(format!("`{name}` must be a whole number")))
     }
@@ -70,7 +70,7 @@ impl<'node> Fields<'node> {
     ///
     /// # Errors
     /// When it is no number.
-    pub fn seconds(&self, name: &str) -> Result<Option<Duration>> {
+    pub(super) fn seconds(&self, name: &str) -> Result<Option<Duration>> {
         Ok(self.number(name)?.map(Duration::from_secs))
     }
 
@@ -78,7 +78,7 @@ impl<'node> Fields<'node> {
     ///
     /// # Errors
     /// When it is none.
-    pub fn truth(&self, name: &str) -> Result<bool> {
+    pub(super) fn truth(&self, name: &str) -> Result<bool> {
         Ok(self.maybe_truth(name)?.unwrap_or(false))
     }
 
@@ -86,7 +86,7 @@ impl<'node> Fields<'node> {
     ///
     /// # Errors
     /// When it is none.
-    pub fn maybe_truth(&self, name: &str) -> Result<Option<bool>> {
+    pub(super) fn maybe_truth(&self, name: &str) -> Result<Option<bool>> {
         let Some(node) = self.get(name) else { return Ok(None) };
         match node.text()? {
             "true" => Ok(Some(true)),
@@ -99,7 +99,7 @@ impl<'node> Fields<'node> {
     ///
     /// # Errors
     /// When an item is no text.
-    pub fn texts(&self, name: &str) -> Result<Vec<String>> {
+    pub(super) fn texts(&self, name: &str) -> Result<Vec<String>> {
         let Some(node) = self.get(name) else { return Ok(Vec::new()) };
         match &node.data {
             Data::List(items) => items.iter().map(|item| item.text().map(str::to_owned)).collect(),
@@ -111,16 +111,19 @@ impl<'node> Fields<'node> {
     ///
     /// # Errors
     /// When a value is no text.
-    pub fn map(&self, name: &str) -> Result<BTreeMap<String, String>> {
+    pub(super) fn map(&self, name: &str) -> Result<BTreeMap<String, String>> {
         let Some(node) = self.get(name) else { return Ok(BTreeMap::new()) };
-        node.entries().iter().map(|(key, value)| {
-            let text = if matches!(value.data, Data::Null) { "" } else { value.text()? };
-            Ok((key.clone(), text.to_owned()))
-        }).collect()
+        node.entries()
+            .iter()
+            .map(|(key, value)| {
+                let text = if matches!(value.data, Data::Null) { "" } else { value.text()? };
+                Ok((key.clone(), text.to_owned()))
+            })
+            .collect()
     }
 
     /// Fields that are understood and have no meaning on one machine.
-    pub fn skip(&self, names: &[&str]) {
+    pub(super) fn skip(&self, names: &[&str]) {
         for name in names {
             self.get(name);
         }
@@ -130,7 +133,7 @@ impl<'node> Fields<'node> {
     ///
     /// # Errors
     /// Naming the first of them.
-    pub fn done(&self) -> Result<()> {
+    pub(super) fn done(&self) -> Result<()> {
         let asked = self.asked.borrow();
         match self.node.entries().iter().find(|(key, _)| !asked.contains(&key.as_str())) {
             Some((key, node)) => Err(node.fault(format!("`{key}` of {} is not understood", self.of))),
@@ -141,6 +144,6 @@ impl<'node> Fields<'node> {
 
 /// The last part of an ARN or URL: the name of what it points at.
 #[must_use]
-pub fn last_part(text: &str) -> &str {
+pub(super) fn last_part(text: &str) -> &str {
     text.rsplit([':', '/']).next().unwrap_or(text)
 }

@@ -12,16 +12,16 @@ use crate::aws::rights::Statement;
 
 /// What CloudFormation merges under a function's own properties.
 #[must_use]
-pub fn merged(global: Option<&Node>, own: &Node) -> Node {
+pub(super) fn merged(global: Option<&Node>, own: &Node) -> Node {
     let Some(global) = global else { return own.clone() };
     match (&global.data, &own.data) {
         (Data::Map(general), Data::Map(special)) => {
             let mut entries: Vec<(String, Node)> = Vec::new();
             for (key, value) in general {
-                let value = special.iter().find(|(name, _)| name == key).map_or_else(
-                    || value.clone(),
-                    |(_, own)| merged(Some(value), own),
-                );
+                let value = special
+                    .iter()
+                    .find(|(name, _)| name == key)
+                    .map_or_else(|| value.clone(), |(_, own)| merged(Some(value), own));
                 entries.push((key.clone(), value));
             }
             let fresh = special.iter().filter(|(key, _)| !general.iter().any(|(known, _)| known == key));
@@ -39,7 +39,7 @@ pub fn merged(global: Option<&Node>, own: &Node) -> Node {
 ///
 /// # Errors
 /// With file and line, for anything missing or not understood.
-pub fn read(id: &str, stack: &str, area: &str, node: &Node, roles: &[Role]) -> Result<Function> {
+pub(super) fn read(id: &str, stack: &str, area: &str, node: &Node, roles: &[Role]) -> Result<Function> {
     let fields = Fields::of(node, format!("the function {id}"))?;
     fields.skip(&[
         "Architectures",
@@ -80,7 +80,10 @@ pub fn read(id: &str, stack: &str, area: &str, node: &Node, roles: &[Role]) -> R
     };
     if let Some(role) = fields.get("Role") {
         let arn = role.text()?;
-        let role = roles.iter().find(|known| known.arn == arn).ok_or_else(|| role.fault(format!("no role {arn}")))?;
+        let role = roles
+            .iter()
+            .find(|known| known.arn == arn)
+            .ok_or_else(|| role.fault(format!("no role {arn}")))?;
         statements.extend(role.statements.iter().cloned());
     }
     let function = Function {
@@ -190,7 +193,8 @@ fn stream(fields: &Fields<'_>) -> Result<StreamSource> {
         for filter in Fields::of(criteria, "FilterCriteria")?.need("Filters")?.items()? {
             let pattern = Fields::of(filter, "a filter")?.text("Pattern")?;
             filters.push(
-                serde_json::from_str(&pattern).map_err(|fault| filter.fault(format!("the pattern is no JSON: {fault}")))?,
+                serde_json::from_str(&pattern)
+                    .map_err(|fault| filter.fault(format!("the pattern is no JSON: {fault}")))?,
             );
         }
     }
@@ -228,7 +232,9 @@ fn policies_of(policies: &Node) -> Result<Vec<Statement>> {
     let mut statements = Vec::new();
     for policy in list {
         if policy.get("Statement").is_none() {
-            return Err(policy.fault("a policy must be written out as Statement, so that the local endpoint can enforce it"));
+            return Err(policy.fault(
+                "a policy must be written out as Statement, so that the local endpoint can enforce it",
+            ));
         }
         statements.extend(statements_of(policy)?);
     }
@@ -239,8 +245,9 @@ fn policies_of(policies: &Node) -> Result<Vec<Statement>> {
 ///
 /// # Errors
 /// With file and line, for what the endpoint could not enforce.
-pub fn statements_of(document: &Node) -> Result<Vec<Statement>> {
-    Statement::parse_policy(&json_without(document, &["Version", "Id"])).map_err(|fault| document.fault(fault))
+pub(super) fn statements_of(document: &Node) -> Result<Vec<Statement>> {
+    Statement::parse_policy(&json_without(document, &["Version", "Id"]))
+        .map_err(|fault| document.fault(fault))
 }
 
 fn json_without(document: &Node, skipped: &[&str]) -> Value {

@@ -235,9 +235,9 @@ impl Model {
     /// The function of that verb, logical id or full name.
     #[must_use]
     pub fn function(&self, name: &str) -> Option<&Function> {
-        self.functions.iter().find(|function| {
-            function.verb == name || function.name == name || function.id == name
-        })
+        self.functions
+            .iter()
+            .find(|function| function.verb == name || function.name == name || function.id == name)
     }
 
     /// Every route with the function it leads to.

@@ -26,7 +26,8 @@ pub fn read(
 ) -> Result<Model> {
     let folder = root.parent().unwrap_or(Path::new(".")).to_owned();
     let document = load(&folder, root)?;
-    let given = parameters.iter().map(|(name, value)| (name.clone(), document.text_here(value.clone()))).collect();
+    let given =
+        parameters.iter().map(|(name, value)| (name.clone(), document.text_here(value.clone()))).collect();
     let mut model = Model::default();
     let mut reading = Reading { folder: folder.clone(), around: Arc::new(around), model: &mut model };
     let outputs = reading.stack(root, stack.to_owned(), "root", document, &given, &[])?;
@@ -77,20 +78,25 @@ impl Reading<'_> {
         let Some(node) = scope.root.get("Resources").and_then(|all| all.get(id)) else {
             return Ok(BTreeMap::new());
         };
-        let properties = node.get("Properties").ok_or_else(|| node.fault("an application needs Properties"))?;
-        let resolved = scope.resolve(properties)?.ok_or_else(|| node.fault("an application needs Properties"))?;
+        let properties =
+            node.get("Properties").ok_or_else(|| node.fault("an application needs Properties"))?;
+        let resolved =
+            scope.resolve(properties)?.ok_or_else(|| node.fault("an application needs Properties"))?;
         let fields = Fields::of(&resolved, format!("the application {id}"))?;
         let location = fields.need("Location")?;
-        let parameters = fields.get("Parameters").map(Node::entries).unwrap_or_default().iter().cloned().collect();
+        let parameters =
+            fields.get("Parameters").map(Node::entries).unwrap_or_default().iter().cloned().collect();
         fields.skip(&["Tags", "TimeoutInMinutes", "NotificationARNs"]);
         fields.done()?;
         let file = path.parent().unwrap_or(Path::new(".")).join(location.text()?);
         if above.contains(&file) {
             return Err(location.fault("this application nests itself"));
         }
-        let document =
-            load(&self.folder, &file).map_err(|fault| location.fault(fault))?;
-        let area = file.parent().and_then(Path::file_name).map_or_else(String::new, |name| name.to_string_lossy().into());
+        let document = load(&self.folder, &file).map_err(|fault| location.fault(fault))?;
+        let area = file
+            .parent()
+            .and_then(Path::file_name)
+            .map_or_else(String::new, |name| name.to_string_lossy().into());
         let above: Vec<PathBuf> = above.iter().cloned().chain([path.to_owned(), file.clone()]).collect();
         self.stack(&file, format!("{}-{id}", scope.stack), &area, document, &parameters, &above)
     }
@@ -105,7 +111,13 @@ impl Reading<'_> {
         for (id, node) in scope.resources()? {
             let outer = Fields::of(node, format!("the resource {id}"))?;
             outer.skip(&[
-                "Type", "Condition", "DependsOn", "DeletionPolicy", "UpdateReplacePolicy", "Metadata", "Properties",
+                "Type",
+                "Condition",
+                "DependsOn",
+                "DeletionPolicy",
+                "UpdateReplacePolicy",
+                "Metadata",
+                "Properties",
             ]);
             outer.done()?;
             self.resource(scope, id, node, area)?;
@@ -126,7 +138,8 @@ impl Reading<'_> {
             "AWS::Serverless::HttpApi" => function::merged(globals("HttpApi"), written),
             _ => written.clone(),
         };
-        let properties = scope.resolve(&merged)?.ok_or_else(|| node.fault("a resource cannot be AWS::NoValue"))?;
+        let properties =
+            scope.resolve(&merged)?.ok_or_else(|| node.fault("a resource cannot be AWS::NoValue"))?;
         let fields = Fields::of(&properties, format!("{kind} {id}"))?;
         let name = resources::name(scope, id, node)?;
         match kind {
@@ -135,7 +148,9 @@ impl Reading<'_> {
                 self.model.functions.push(read);
                 return Ok(());
             }
-            "AWS::Serverless::HttpApi" => self.model.apis.push(api(&fields, resources::api_id(&scope.stack, id))?),
+            "AWS::Serverless::HttpApi" => {
+                self.model.apis.push(api(&fields, resources::api_id(&scope.stack, id))?)
+            }
             "AWS::DynamoDB::Table" => {
                 self.model.tables.push(table(&properties, name));
                 return Ok(());
@@ -149,19 +164,31 @@ impl Reading<'_> {
             "AWS::Events::Rule" => self.model.rules.push(rule(&fields, name, node)?),
             "AWS::Route53::HostedZone" => {
                 fields.skip(&["Name", "HostedZoneConfig", "HostedZoneTags"]);
-                self.model.zones.push(Zone { id: resources::zone_id(&name), name: name.trim_end_matches('.').to_owned() });
+                self.model.zones.push(Zone {
+                    id: resources::zone_id(&name),
+                    name: name.trim_end_matches('.').to_owned(),
+                });
             }
             "AWS::SES::EmailIdentity" => {
                 fields.skip(&[
-                    "EmailIdentity", "ConfigurationSetAttributes", "DkimAttributes", "DkimSigningAttributes",
-                    "FeedbackAttributes", "MailFromAttributes",
+                    "EmailIdentity",
+                    "ConfigurationSetAttributes",
+                    "DkimAttributes",
+                    "DkimSigningAttributes",
+                    "FeedbackAttributes",
+                    "MailFromAttributes",
                 ]);
                 self.model.identities.push(name);
             }
             "AWS::SES::ConfigurationSet" => {
                 fields.skip(&[
-                    "Name", "DeliveryOptions", "ReputationOptions", "SendingOptions", "SuppressionOptions",
-                    "TrackingOptions", "VdmOptions",
+                    "Name",
+                    "DeliveryOptions",
+                    "ReputationOptions",
+                    "SendingOptions",
+                    "SuppressionOptions",
+                    "TrackingOptions",
+                    "VdmOptions",
                 ]);
                 self.model.configuration_sets.entry(name).or_default();
             }
@@ -182,18 +209,32 @@ impl Reading<'_> {
             }
             "AWS::S3::Bucket" => {
                 fields.skip(&[
-                    "BucketName", "BucketEncryption", "PublicAccessBlockConfiguration", "VersioningConfiguration",
-                    "LifecycleConfiguration", "OwnershipControls", "Tags",
+                    "BucketName",
+                    "BucketEncryption",
+                    "PublicAccessBlockConfiguration",
+                    "VersioningConfiguration",
+                    "LifecycleConfiguration",
+                    "OwnershipControls",
+                    "Tags",
                 ]);
                 self.model.buckets.push(name);
             }
             "AWS::SecretsManager::Secret" => {
-                fields.skip(&["Name", "Description", "GenerateSecretString", "SecretString", "KmsKeyId", "Tags"]);
+                fields.skip(&[
+                    "Name",
+                    "Description",
+                    "GenerateSecretString",
+                    "SecretString",
+                    "KmsKeyId",
+                    "Tags",
+                ]);
                 if !scope.around.secrets.contains_key(&name) {
                     return Err(node.fault(format!("the local stack makes no secret `{name}`")));
                 }
             }
-            other => return Err(node.fault(format!("resources of type {other} are not played by the local stack"))),
+            other => {
+                return Err(node.fault(format!("resources of type {other} are not played by the local stack")));
+            }
         }
         fields.done()
     }
@@ -214,7 +255,9 @@ impl Reading<'_> {
         }
         fields.done()?;
         let name = resources::name(scope, id, node)?;
-        self.model.roles.push(Role { arn: format!("arn:aws:iam::{}:role/{name}", scope.around.account), statements });
+        self.model
+            .roles
+            .push(Role { arn: format!("arn:aws:iam::{}:role/{name}", scope.around.account), statements });
         Ok(())
     }
 
@@ -237,7 +280,9 @@ fn nested_in_order(scope: &Scope) -> Result<Vec<String>> {
             Scope::references(node, &mut found);
             if let Some(depends) = node.get("DependsOn") {
                 match &depends.data {
-                    Data::List(items) => found.extend(items.iter().filter_map(|item| Some(item.text().ok()?.to_owned()))),
+                    Data::List(items) => {
+                        found.extend(items.iter().filter_map(|item| Some(item.text().ok()?.to_owned())))
+                    }
                     _ => found.push(depends.text()?.to_owned()),
                 }
             }
@@ -265,8 +310,16 @@ fn nested_in_order(scope: &Scope) -> Result<Vec<String>> {
 
 fn api(fields: &Fields<'_>, id: String) -> Result<Api> {
     fields.skip(&[
-        "Name", "Description", "StageName", "DefaultRouteSettings", "AccessLogSettings", "Tags",
-        "FailOnWarnings", "DisableExecuteApiEndpoint", "RouteSettings", "PropagateTags",
+        "Name",
+        "Description",
+        "StageName",
+        "DefaultRouteSettings",
+        "AccessLogSettings",
+        "Tags",
+        "FailOnWarnings",
+        "DisableExecuteApiEndpoint",
+        "RouteSettings",
+        "PropagateTags",
     ]);
     let cors = match fields.get("CorsConfiguration") {
         Some(node) => {
@@ -321,7 +374,8 @@ fn rule(fields: &Fields<'_>, name: String, node: &Node) -> Result<Rule> {
     fields.skip(&["Name", "Description"]);
     Ok(Rule {
         name,
-        bus: last_part(&fields.maybe_text("EventBusName")?.unwrap_or_else(|| "default".to_owned())).to_owned(),
+        bus: last_part(&fields.maybe_text("EventBusName")?.unwrap_or_else(|| "default".to_owned()))
+            .to_owned(),
         enabled: fields.maybe_text("State")?.is_none_or(|state| state == "ENABLED"),
         pattern: fields.need("EventPattern")?.json(),
         targets: fields.need("Targets")?.items()?.iter().map(Node::json).collect(),
@@ -331,10 +385,14 @@ fn rule(fields: &Fields<'_>, name: String, node: &Node) -> Result<Rule> {
 
 /// What only shows when all templates are read: rules that may not deliver, routes stated twice, sources that are not there.
 fn check(model: &mut Model) -> Result<()> {
-    let dead: BTreeSet<String> = model.queues.iter().filter_map(|queue| {
-        let policy: Value = serde_json::from_str(queue.attributes.get("RedrivePolicy")?).ok()?;
-        Some(last_part(policy["deadLetterTargetArn"].as_str()?).to_owned())
-    }).collect();
+    let dead: BTreeSet<String> = model
+        .queues
+        .iter()
+        .filter_map(|queue| {
+            let policy: Value = serde_json::from_str(queue.attributes.get("RedrivePolicy")?).ok()?;
+            Some(last_part(policy["deadLetterTargetArn"].as_str()?).to_owned())
+        })
+        .collect();
     for queue in &mut model.queues {
         queue.holds_dead_letters = dead.contains(&queue.name) || queue.name.ends_with("-dead-letters");
     }
@@ -344,24 +402,37 @@ fn check(model: &mut Model) -> Result<()> {
         for target in &rule.targets {
             let queue = last_part(target["Arn"].as_str().unwrap_or_default());
             if !model.queues.iter().any(|known| known.name == queue) {
-                return Err(Error::new(format!("{}: the rule delivers to {queue}, which is no queue", rule.place)));
+                return Err(Error::new(format!(
+                    "{}: the rule delivers to {queue}, which is no queue",
+                    rule.place
+                )));
             }
         }
     }
     let mut routes = BTreeSet::new();
     for (route, function) in model.routes() {
         if !routes.insert((route.method.clone(), route.path.clone())) {
-            return Err(Error::new(format!("{}: {} {} is stated twice", function.place, route.method, route.path)));
+            return Err(Error::new(format!(
+                "{}: {} {} is stated twice",
+                function.place, route.method, route.path
+            )));
         }
     }
     for function in &model.functions {
         for trigger in &function.triggers {
             let missing = match trigger {
-                Trigger::Queue(source) if !model.queues.iter().any(|queue| queue.name == source.queue) => &source.queue,
-                Trigger::Stream(source) if !model.tables.iter().any(|table| table.name == source.table) => &source.table,
+                Trigger::Queue(source) if !model.queues.iter().any(|queue| queue.name == source.queue) => {
+                    &source.queue
+                }
+                Trigger::Stream(source) if !model.tables.iter().any(|table| table.name == source.table) => {
+                    &source.table
+                }
                 _ => continue,
             };
-            return Err(Error::new(format!("{}: {} is started by {missing}, which is not there", function.place, function.id)));
+            return Err(Error::new(format!(
+                "{}: {} is started by {missing}, which is not there",
+                function.place, function.id
+            )));
         }
     }
     Ok(())

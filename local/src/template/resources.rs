@@ -5,7 +5,7 @@ use super::yaml::Node;
 use crate::Result;
 
 /// Types that a template may hold and that mean nothing on one machine.
-pub const NOT_PLAYED: &[&str] = &[
+pub(super) const NOT_PLAYED: &[&str] = &[
     "AWS::CloudFront::CachePolicy",
     "AWS::CloudFront::Distribution",
     "AWS::CloudFront::Function",
@@ -50,7 +50,7 @@ fn naming_property(kind: &str) -> &'static str {
 ///
 /// # Errors
 /// With file and line, when its naming property cannot be told.
-pub fn name(scope: &Scope, id: &str, resource: &Node) -> Result<String> {
+pub(super) fn name(scope: &Scope, id: &str, resource: &Node) -> Result<String> {
     let property = naming_property(kind(resource)?);
     match resource.get("Properties").and_then(|properties| properties.get(property)) {
         Some(node) => scope.text(node),
@@ -62,20 +62,20 @@ pub fn name(scope: &Scope, id: &str, resource: &Node) -> Result<String> {
 ///
 /// # Errors
 /// With file and line, when it states none.
-pub fn kind(resource: &Node) -> Result<&str> {
+pub(super) fn kind(resource: &Node) -> Result<&str> {
     resource.get("Type").ok_or_else(|| resource.fault("a resource needs a Type"))?.text()
 }
 
 /// A hosted zone's id, made of its name, so that it is the same on every start.
 #[must_use]
-pub fn zone_id(zone: &str) -> String {
+pub(super) fn zone_id(zone: &str) -> String {
     let letters: String = zone.trim_end_matches('.').chars().filter(char::is_ascii_alphanumeric).collect();
     format!("Z{:0<19}", letters.to_ascii_uppercase()).chars().take(20).collect()
 }
 
 /// An HTTP API's id, made of its stack's name.
 #[must_use]
-pub fn api_id(stack: &str, id: &str) -> String {
+pub(super) fn api_id(stack: &str, id: &str) -> String {
     format!("{stack}-{id}").to_ascii_lowercase()
 }
 
@@ -83,7 +83,7 @@ pub fn api_id(stack: &str, id: &str) -> String {
 ///
 /// # Errors
 /// With file and line, when the name cannot be told.
-pub fn reference(scope: &Scope, id: &str, resource: &Node) -> Result<String> {
+pub(super) fn reference(scope: &Scope, id: &str, resource: &Node) -> Result<String> {
     let around = &scope.around;
     let name = name(scope, id, resource)?;
     Ok(match kind(resource)? {
@@ -132,7 +132,13 @@ fn arn(scope: &Scope, id: &str, resource: &Node) -> Result<String> {
 ///
 /// # Errors
 /// With file and line, when this type has no such attribute.
-pub fn attribute(scope: &Scope, id: &str, resource: &Node, attribute: &str, at: &Node) -> Result<String> {
+pub(super) fn attribute(
+    scope: &Scope,
+    id: &str,
+    resource: &Node,
+    attribute: &str,
+    at: &Node,
+) -> Result<String> {
     let kind = kind(resource)?;
     let name = name(scope, id, resource)?;
     Ok(match (kind, attribute) {
@@ -163,7 +169,7 @@ fn dkim_token(identity: &str, attribute: &str) -> String {
 
 /// SAM makes a role for each function without one, `<Function>Role`, which a template may refer to.
 #[must_use]
-pub fn role_of_function(scope: &Scope, id: &str, attribute: &str) -> Option<String> {
+pub(super) fn role_of_function(scope: &Scope, id: &str, attribute: &str) -> Option<String> {
     let function = id.strip_suffix("Role")?;
     let resources = scope.root.get("Resources")?;
     if resources.get(id).is_some() || kind(resources.get(function)?).ok()? != "AWS::Serverless::Function" {

@@ -26,7 +26,7 @@ pub struct Surroundings {
 }
 
 /// A template, its parameters and the outputs of the applications nested in it.
-pub struct Scope {
+pub(super) struct Scope {
     /// `tenantry-local`, or `tenantry-local-Accounts` for a nested application.
     pub stack: String,
     /// What all templates share.
@@ -46,7 +46,7 @@ impl Scope {
     ///
     /// # Errors
     /// With file and line: unknown top-level keys, parameters unknown, missing or not allowed.
-    pub fn new(
+    pub(super) fn new(
         stack: String,
         around: Arc<Surroundings>,
         root: Node,
@@ -74,7 +74,7 @@ impl Scope {
     }
 
     /// Makes a nested application's outputs known.
-    pub fn nested(&mut self, id: &str, outputs: BTreeMap<String, Node>) {
+    pub(super) fn nested(&mut self, id: &str, outputs: BTreeMap<String, Node>) {
         self.outputs.insert(id.to_owned(), outputs);
     }
 
@@ -82,7 +82,7 @@ impl Scope {
     ///
     /// # Errors
     /// With file and line, when a condition cannot be told.
-    pub fn resources(&self) -> Result<Vec<(&str, &Node)>> {
+    pub(super) fn resources(&self) -> Result<Vec<(&str, &Node)>> {
         let mut present = Vec::new();
         for (id, node) in self.root.get("Resources").map(Node::entries).unwrap_or_default() {
             if self.exists(node)? {
@@ -96,7 +96,7 @@ impl Scope {
     ///
     /// # Errors
     /// With file and line, when a value cannot be told.
-    pub fn outputs(&self) -> Result<BTreeMap<String, Node>> {
+    pub(super) fn outputs(&self) -> Result<BTreeMap<String, Node>> {
         let mut outputs = BTreeMap::new();
         for (name, node) in self.root.get("Outputs").map(Node::entries).unwrap_or_default() {
             if self.exists(node)? {
@@ -120,7 +120,7 @@ impl Scope {
     ///
     /// # Errors
     /// With file and line, when it refers to what is not there or is not understood.
-    pub fn resolve(&self, node: &Node) -> Result<Option<Node>> {
+    pub(super) fn resolve(&self, node: &Node) -> Result<Option<Node>> {
         if let Some((function, argument)) = intrinsic(node) {
             return self.call(function, argument, node);
         }
@@ -152,7 +152,7 @@ impl Scope {
     ///
     /// # Errors
     /// As [`Scope::resolve`], and when it is no text.
-    pub fn text(&self, node: &Node) -> Result<String> {
+    pub(super) fn text(&self, node: &Node) -> Result<String> {
         match self.resolve(node)? {
             Some(value) => value.text().map(str::to_owned),
             None => Err(node.fault("AWS::NoValue has no text")),
@@ -203,7 +203,8 @@ impl Scope {
             "FindInMap" => {
                 let [map, first, second] = self.arguments(argument)?;
                 let (map, first, second) = (self.text(&map)?, self.text(&first)?, self.text(&second)?);
-                let found = self.root.get("Mappings").and_then(|maps| maps.get(&map)?.get(&first)?.get(&second));
+                let found =
+                    self.root.get("Mappings").and_then(|maps| maps.get(&map)?.get(&first)?.get(&second));
                 found.cloned().ok_or_else(|| node.fault(format!("no mapping {map}.{first}.{second}")))?
             }
             "If" => {
@@ -221,14 +222,18 @@ impl Scope {
     }
 
     fn arguments<const N: usize>(&self, argument: &Node) -> Result<[Node; N]> {
-        argument.items()?.to_vec().try_into().map_err(|_| argument.fault(format!("{N} arguments are expected")))
+        argument
+            .items()?
+            .to_vec()
+            .try_into()
+            .map_err(|_| argument.fault(format!("{N} arguments are expected")))
     }
 
     /// Whether a named condition holds.
     ///
     /// # Errors
     /// With file and line, when it is unknown or not understood.
-    pub fn condition(&self, name: &str, at: &Node) -> Result<bool> {
+    pub(super) fn condition(&self, name: &str, at: &Node) -> Result<bool> {
         let node = self.root.get("Conditions").and_then(|all| all.get(name));
         let node = node.ok_or_else(|| at.fault(format!("there is no condition `{name}`")))?;
         self.deeper(node, || self.decide(node))
@@ -363,7 +368,9 @@ impl Scope {
     fn secret(&self, reference: &str, at: &Node) -> Result<String> {
         let parts: Vec<&str> = reference.split(':').collect();
         let ["secretsmanager", id, "SecretString", key, ..] = parts.as_slice() else {
-            return Err(at.fault(format!("the dynamic reference `{reference}` is not played by the local stack")));
+            return Err(
+                at.fault(format!("the dynamic reference `{reference}` is not played by the local stack"))
+            );
         };
         let secret = self.around.secrets.get(*id);
         let secret = secret.ok_or_else(|| at.fault(format!("the local stack makes no secret `{id}`")))?;
@@ -375,7 +382,7 @@ impl Scope {
     }
 
     /// The ids of resources that a node refers to, by whatever intrinsic; for the order of nested applications.
-    pub fn references(node: &Node, found: &mut Vec<String>) {
+    pub(super) fn references(node: &Node, found: &mut Vec<String>) {
         let first = |path: &str| path.split('.').next().unwrap_or_default().to_owned();
         if let Some((function, argument)) = intrinsic(node) {
             match (function, &argument.data) {
@@ -427,12 +434,15 @@ fn condition_function(node: &Node) -> Option<(&str, &Node)> {
 
 fn bind(root: &Node, given: &BTreeMap<String, Node>) -> Result<BTreeMap<String, Node>> {
     let declared = root.get("Parameters").map(Node::entries).unwrap_or_default();
-    if let Some((name, node)) = given.iter().find(|(name, _)| !declared.iter().any(|(known, _)| known == *name)) {
+    if let Some((name, node)) =
+        given.iter().find(|(name, _)| !declared.iter().any(|(known, _)| known == *name))
+    {
         return Err(node.fault(format!("{} declares no parameter `{name}`", root.file)));
     }
     let mut bound = BTreeMap::new();
     for (name, declaration) in declared {
-        let kind = declaration.get("Type").ok_or_else(|| declaration.fault("a parameter needs a Type"))?.text()?;
+        let kind =
+            declaration.get("Type").ok_or_else(|| declaration.fault("a parameter needs a Type"))?.text()?;
         let value = given.get(name).or_else(|| declaration.get("Default"));
         let value = value.ok_or_else(|| declaration.fault(format!("the parameter `{name}` has no value")))?;
         let text = match &value.data {

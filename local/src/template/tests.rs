@@ -137,7 +137,10 @@ fn reads_nested_applications_in_the_order_of_their_outputs() {
 
     let function = model.function("run_job").unwrap();
     assert_eq!((function.name.as_str(), function.area.as_str()), ("tenantry-local-run-job", "later"));
-    assert_eq!((function.memory, function.timeout, function.reserved_concurrency), (256, Duration::from_secs(10), Some(2)));
+    assert_eq!(
+        (function.memory, function.timeout, function.reserved_concurrency),
+        (256, Duration::from_secs(10), Some(2))
+    );
     let variables: Vec<(&str, &str)> =
         function.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     assert_eq!(
@@ -152,21 +155,41 @@ fn reads_nested_applications_in_the_order_of_their_outputs() {
     );
     let Trigger::Http(route) = &function.triggers[0] else { panic!("{:?}", function.triggers) };
     assert_eq!((route.method.as_str(), route.path.as_str()), ("GET", "/v1/jobs/{job}"));
-    assert!(matches!(&function.triggers[1], Trigger::Queue(source) if source.batch_size == 5 && source.reports_failures));
+    assert!(
+        matches!(&function.triggers[1], Trigger::Queue(source) if source.batch_size == 5 && source.reports_failures)
+    );
     assert!(matches!(&function.triggers[2], Trigger::Schedule(schedule) if schedule.zone == "Europe/Paris"));
 }
 
 #[test]
 fn refuses_what_it_does_not_understand_with_file_and_line() {
     for (text, expected) in [
-        ("Resources:\n  X:\n    Type: AWS::RDS::DBInstance\n", "template.yaml:3: resources of type AWS::RDS::DBInstance"),
-        ("Resources:\n  X:\n    Type: AWS::SQS::Queue\n    Properties:\n      Kolour: red\n", "template.yaml:5: `Kolour` of AWS::SQS::Queue X"),
-        ("Resources:\n  X:\n    Type: AWS::SQS::Queue\n    Properties:\n      QueueName: !Ref Nobody\n", "template.yaml:5: there is no parameter or resource `Nobody`"),
-        ("Resources:\n  X:\n    Type: AWS::SQS::Queue\n    Properties:\n      QueueName: !ImportValue x\n", "template.yaml:5: the function ImportValue"),
+        (
+            "Resources:\n  X:\n    Type: AWS::RDS::DBInstance\n",
+            "template.yaml:3: resources of type AWS::RDS::DBInstance",
+        ),
+        (
+            "Resources:\n  X:\n    Type: AWS::SQS::Queue\n    Properties:\n      Kolour: red\n",
+            "template.yaml:5: `Kolour` of AWS::SQS::Queue X",
+        ),
+        (
+            "Resources:\n  X:\n    Type: AWS::SQS::Queue\n    Properties:\n      QueueName: !Ref Nobody\n",
+            "template.yaml:5: there is no parameter or resource `Nobody`",
+        ),
+        (
+            "Resources:\n  X:\n    Type: AWS::SQS::Queue\n    Properties:\n      QueueName: !ImportValue x\n",
+            "template.yaml:5: the function ImportValue",
+        ),
         ("Stuff: 1\n", "template.yaml:1: `Stuff` is not understood"),
         ("Parameters:\n  A: { Type: String }\n", "template.yaml:2: the parameter `A` has no value"),
-        ("Parameters:\n  A:\n    Type: String\n    Default: x\n    AllowedValues: [y]\n", "template.yaml:4: `A` must be one of y"),
-        ("Conditions:\n  A: !Condition B\n  B: !Condition A\nResources:\n  X:\n    Type: AWS::SQS::Queue\n    Condition: A\n", "this refers to itself"),
+        (
+            "Parameters:\n  A:\n    Type: String\n    Default: x\n    AllowedValues: [y]\n",
+            "template.yaml:4: `A` must be one of y",
+        ),
+        (
+            "Conditions:\n  A: !Condition B\n  B: !Condition A\nResources:\n  X:\n    Type: AWS::SQS::Queue\n    Condition: A\n",
+            "this refers to itself",
+        ),
         (
             "Resources:\n  B:\n    Type: AWS::Events::Rule\n    Properties:\n      EventPattern: { source: [a] }\n      Targets: [{ Id: q, Arn: 'arn:aws:sqs:eu-west-1:000000000000:nobody' }]\n",
             "template.yaml:3: the rule delivers to nobody, which is no queue",
@@ -181,5 +204,8 @@ fn refuses_what_it_does_not_understand_with_file_and_line() {
 fn refuses_applications_that_need_each_other() {
     let root = "Resources:\n  A:\n    Type: AWS::Serverless::Application\n    Properties:\n      Location: a.yaml\n      Parameters: { X: !GetAtt B.Outputs.X }\n  B:\n    Type: AWS::Serverless::Application\n    Properties:\n      Location: a.yaml\n      Parameters: { X: !Sub '${A.Outputs.X}' }\n";
     let told = complaint(root);
-    assert!(told.contains("template.yaml:3: these applications need each other's outputs in a circle: A, B"), "{told}");
+    assert!(
+        told.contains("template.yaml:3: these applications need each other's outputs in a circle: A, B"),
+        "{told}"
+    );
 }

@@ -165,9 +165,11 @@ impl<'text> Reader<'text> {
         };
         let node = Node { file: Arc::clone(&self.file), line, data };
         Ok(match tag.as_deref() {
-            Some(Tag { handle, suffix }) if handle == "!" => {
-                Node { file: Arc::clone(&self.file), line, data: Data::Tagged(suffix.clone(), Box::new(node)) }
-            }
+            Some(Tag { handle, suffix }) if handle == "!" => Node {
+                file: Arc::clone(&self.file),
+                line,
+                data: Data::Tagged(suffix.clone(), Box::new(node)),
+            },
             Some(Tag { suffix, .. }) if suffix == "str" => match node.data {
                 Data::Scalar { ref text, .. } => node.text_here(text.clone()),
                 _ => node,
@@ -225,7 +227,8 @@ mod tests {
 
     #[test]
     fn keeps_tags_lines_and_quotes() {
-        let root = parse("t.yaml", "A: !Ref Stage\nB:\n  - '10'\n  - 10\nC: !GetAtt\n  - X\n  - Arn\n").unwrap();
+        let root =
+            parse("t.yaml", "A: !Ref Stage\nB:\n  - '10'\n  - 10\nC: !GetAtt\n  - X\n  - Arn\n").unwrap();
         assert!(matches!(&root.get("A").unwrap().data, Data::Tagged(tag, _) if tag == "Ref"));
         let list = root.get("B").unwrap().items().unwrap();
         assert_eq!((list[1].line, list[0].json(), list[1].json()), (4, "10".into(), 10.into()));
