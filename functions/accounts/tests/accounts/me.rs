@@ -1,0 +1,71 @@
+//! Who I am.
+
+use local::Stack;
+use serde_json::json;
+
+use super::{PASSWORD, me, sign_up};
+
+#[tokio::test]
+async fn tells_person_organisation_role_and_entitlements() {
+    let stack = Stack::start().await;
+    let body =
+        json!({"email": "anna@example.com", "password": PASSWORD, "first_name": "Anna", "locale": "fr"});
+    let entrance = stack.client().post("/v1/auth/signup", body).await.expect(201);
+    let answer = me(&stack, &entrance["token"]).await.expect(200);
+    insta::assert_json_snapshot!(answer, {
+        ".user.id" => "[user]", ".user.created_at" => "[now]", ".organisation.id" => "[organisation]",
+    }, @r#"
+    {
+      "billing": true,
+      "organisation": {
+        "entitlements": {
+          "products": {
+            "hosting": {
+              "access": "full",
+              "limits": {
+                "mails_per_month": 200,
+                "sites": 1,
+                "storage_bytes": 1073741824,
+                "units": 1,
+                "users": 3
+              },
+              "mode": "shared",
+              "plan": "trial"
+            }
+          },
+          "version": 1
+        },
+        "id": "[organisation]",
+        "name": "Anna",
+        "settings": {
+          "locale": "fr"
+        },
+        "state": "active"
+      },
+      "role": "owner",
+      "user": {
+        "created_at": "[now]",
+        "email": "anna@example.com",
+        "email_verified": false,
+        "first_name": "Anna",
+        "id": "[user]",
+        "locale": "fr"
+      }
+    }
+    "#);
+    stack.settle().await;
+}
+
+#[tokio::test]
+async fn tells_each_person_of_themselves_alone() {
+    let stack = Stack::start().await;
+    let anna = sign_up(&stack, "anna@example.com").await;
+    let bob = sign_up(&stack, "bob@example.com").await;
+    let (to_anna, to_bob) =
+        (me(&stack, &anna["token"]).await.expect(200), me(&stack, &bob["token"]).await.expect(200));
+    assert_eq!(to_anna["user"]["id"], anna["user"]["id"]);
+    assert_eq!(to_anna["organisation"]["id"], anna["organisation"]["id"]);
+    assert_eq!(to_bob["user"]["id"], bob["user"]["id"]);
+    assert_ne!(to_anna["organisation"]["id"], to_bob["organisation"]["id"]);
+    stack.settle().await;
+}
