@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// The file that holds them all.
-pub struct Documents {
+pub(super) struct Documents {
     connection: Mutex<Connection>,
 }
 
@@ -18,7 +18,7 @@ impl Documents {
     ///
     /// # Errors
     /// When SQLite cannot.
-    pub fn open(path: &Path) -> rusqlite::Result<Arc<Self>> {
+    pub(super) fn open(path: &Path) -> rusqlite::Result<Arc<Self>> {
         let connection = Connection::open(path)?;
         connection.execute_batch(
             "PRAGMA journal_mode = WAL;
@@ -39,10 +39,10 @@ impl Documents {
 }
 
 /// One change of a shelf: a new value for an id, or its removal.
-pub type Change<T> = (String, Option<T>);
+pub(super) type Change<T> = (String, Option<T>);
 
 /// All documents of one kind, also kept in memory, ordered by id.
-pub struct Shelf<T> {
+pub(super) struct Shelf<T> {
     documents: Arc<Documents>,
     kind: &'static str,
     kept: Mutex<BTreeMap<String, T>>,
@@ -53,7 +53,7 @@ impl<T: Serialize + DeserializeOwned + Clone> Shelf<T> {
     ///
     /// # Errors
     /// When SQLite fails or a document is not of this form (an older stack's data).
-    pub fn open(documents: &Arc<Documents>, kind: &'static str) -> crate::Result<Self> {
+    pub(super) fn open(documents: &Arc<Documents>, kind: &'static str) -> crate::Result<Self> {
         let mut kept = BTreeMap::new();
         {
             let connection = documents.lock();
@@ -69,18 +69,18 @@ impl<T: Serialize + DeserializeOwned + Clone> Shelf<T> {
 
     /// One document.
     #[must_use]
-    pub fn get(&self, id: &str) -> Option<T> {
+    pub(super) fn get(&self, id: &str) -> Option<T> {
         self.lock().get(id).cloned()
     }
 
     /// All documents, by id.
     #[must_use]
-    pub fn all(&self) -> Vec<T> {
+    pub(super) fn all(&self) -> Vec<T> {
         self.lock().values().cloned().collect()
     }
 
     /// Looks at all documents without copying them.
-    pub fn look<R>(&self, look: impl FnOnce(&BTreeMap<String, T>) -> R) -> R {
+    pub(super) fn look<R>(&self, look: impl FnOnce(&BTreeMap<String, T>) -> R) -> R {
         look(&self.lock())
     }
 
@@ -88,7 +88,7 @@ impl<T: Serialize + DeserializeOwned + Clone> Shelf<T> {
     ///
     /// # Errors
     /// Whatever was decided, or SQLite's failure; then nothing has changed.
-    pub fn change<R, E: From<rusqlite::Error> + From<serde_json::Error>>(
+    pub(super) fn change<R, E: From<rusqlite::Error> + From<serde_json::Error>>(
         &self,
         decide: impl FnOnce(&BTreeMap<String, T>) -> Result<(Vec<Change<T>>, R), E>,
     ) -> Result<R, E> {
@@ -123,7 +123,7 @@ impl<T: Serialize + DeserializeOwned + Clone> Shelf<T> {
     ///
     /// # Errors
     /// SQLite's failure.
-    pub fn put<E: From<rusqlite::Error> + From<serde_json::Error>>(
+    pub(super) fn put<E: From<rusqlite::Error> + From<serde_json::Error>>(
         &self,
         id: &str,
         value: T,
@@ -135,7 +135,10 @@ impl<T: Serialize + DeserializeOwned + Clone> Shelf<T> {
     ///
     /// # Errors
     /// SQLite's failure.
-    pub fn remove<E: From<rusqlite::Error> + From<serde_json::Error>>(&self, id: &str) -> Result<(), E> {
+    pub(super) fn remove<E: From<rusqlite::Error> + From<serde_json::Error>>(
+        &self,
+        id: &str,
+    ) -> Result<(), E> {
         self.change(|_| Ok((vec![(id.to_owned(), None)], ())))
     }
 

@@ -69,7 +69,11 @@ impl Cloud {
             return refusal(Service::S3, &AwsError::new(403, "AccessDenied", "Access Denied"));
         };
         let Some(service) = Service::from_scope(&credential.service) else {
-            return answer(404, "text/plain", format!("The service {} is not played locally.", credential.service));
+            return answer(
+                404,
+                "text/plain",
+                format!("The service {} is not played locally.", credential.service),
+            );
         };
         let caller = match self.caller(&credential, &parts, &body) {
             Ok(caller) => caller,
@@ -189,7 +193,10 @@ impl Cloud {
             // The way to this endpoint never leaves the machine.
             needed.context.insert("aws:SecureTransport".to_owned(), "true".to_owned());
             if let Caller::Session(session) = caller {
-                let tags = session.tags.iter().map(|(key, value)| (format!("aws:PrincipalTag/{key}"), value.clone()));
+                let tags = session
+                    .tags
+                    .iter()
+                    .map(|(key, value)| (format!("aws:PrincipalTag/{key}"), value.clone()));
                 needed.context.extend(tags);
             }
         }
@@ -207,7 +214,8 @@ impl Cloud {
                     _ => "because no policy allows it, or one forbids it",
                 };
                 let caller = caller.name();
-                let told = format!("{caller} is not authorized to perform: {action} on resource: {resource}, {why}");
+                let told =
+                    format!("{caller} is not authorized to perform: {action} on resource: {resource}, {why}");
                 Err(AwsError::new(status, code, told))
             }
         }
@@ -250,7 +258,10 @@ impl Cloud {
                 };
                 Ok(json_answer(service, &answered))
             }
-            _ => Err(AwsError::bad("UnknownOperationException", "The request is not in this service's protocol.")),
+            _ => Err(AwsError::bad(
+                "UnknownOperationException",
+                "The request is not in this service's protocol.",
+            )),
         }
     }
 }

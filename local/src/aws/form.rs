@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 /// A decoded form.
 #[derive(Debug, Clone, Default)]
-pub struct Form(BTreeMap<String, String>);
+pub(super) struct Form(BTreeMap<String, String>);
 
 impl Form {
     /// Reads a form body or a query string.
     #[must_use]
-    pub fn parse(text: &str) -> Self {
+    pub(super) fn parse(text: &str) -> Self {
         let pairs = text.split('&').filter(|pair| !pair.is_empty());
         Self(
             pairs
@@ -23,19 +23,19 @@ impl Form {
 
     /// A value that is present.
     #[must_use]
-    pub fn get(&self, name: &str) -> Option<&str> {
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
 
     /// A value, or nothing written.
     #[must_use]
-    pub fn text(&self, name: &str) -> &str {
+    pub(super) fn text(&self, name: &str) -> &str {
         self.get(name).unwrap_or_default()
     }
 
     /// The members of a list, written `Name.1` (EC2) or `Name.member.1` (the others).
     #[must_use]
-    pub fn list(&self, name: &str) -> Vec<String> {
+    pub(super) fn list(&self, name: &str) -> Vec<String> {
         (1..)
             .map_while(|number| {
                 self.get(&format!("{name}.{number}")).or_else(|| self.get(&format!("{name}.member.{number}")))
@@ -46,7 +46,7 @@ impl Form {
 
     /// Pairs of a list of structures, such as `Tag.1.Key` and `Tag.1.Value`.
     #[must_use]
-    pub fn pairs(&self, name: &str, key: &str, value: &str) -> Vec<(String, String)> {
+    pub(super) fn pairs(&self, name: &str, key: &str, value: &str) -> Vec<(String, String)> {
         (1..)
             .map_while(|number| {
                 let prefix = [format!("{name}.{number}"), format!("{name}.member.{number}")]
@@ -62,14 +62,14 @@ impl Form {
 
     /// The whole form, for comparing two requests.
     #[must_use]
-    pub fn entries(&self) -> &BTreeMap<String, String> {
+    pub(super) fn entries(&self) -> &BTreeMap<String, String> {
         &self.0
     }
 }
 
 /// Undoes percent encoding, and `+` for a space.
 #[must_use]
-pub fn decode(text: &str) -> String {
+pub(super) fn decode(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, tail)) = rest.split_first() {

@@ -69,7 +69,12 @@ impl Statement {
     /// The right to everything, which the account's owner has.
     #[must_use]
     pub fn everything() -> Self {
-        Self { allow: true, actions: vec!["*".to_owned()], resources: vec!["*".to_owned()], conditions: Vec::new() }
+        Self {
+            allow: true,
+            actions: vec!["*".to_owned()],
+            resources: vec!["*".to_owned()],
+            conditions: Vec::new(),
+        }
     }
 
     /// Reads a whole policy document, a list of statements, or one statement.
@@ -258,7 +263,9 @@ impl ResourceStatement {
     /// Whether it opens the bucket to everybody.
     #[must_use]
     pub fn is_public(&self) -> bool {
-        self.statement.allow && self.statement.conditions.is_empty() && self.principals.iter().any(|named| named == "*")
+        self.statement.allow
+            && self.statement.conditions.is_empty()
+            && self.principals.iter().any(|named| named == "*")
     }
 }
 
@@ -385,7 +392,8 @@ mod tests {
         ]}))
         .unwrap();
         let session = Statement::parse_policy(&json!({"Action": "s3:GetObject", "Resource": "*"})).unwrap();
-        let resource = |arn: &str| policy.iter().filter_map(|one| one.of(&[arn])).cloned().collect::<Vec<_>>();
+        let resource =
+            |arn: &str| policy.iter().filter_map(|one| one.of(&[arn])).cloned().collect::<Vec<_>>();
         let ours = resource("arn:role");
         let grants = Grants { session: Some(&session), resource: &ours, ..Grants::default() };
         let read = Needed::new("s3:GetObject", "arn:aws:s3:::b/k");

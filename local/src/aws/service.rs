@@ -95,7 +95,7 @@ impl Service {
 }
 
 /// What a request carries, read once.
-pub enum Input {
+pub(super) enum Input {
     /// The body as it came: DynamoDB's JSON, S3's content, Route 53's XML.
     Raw,
     /// A JSON body.
@@ -106,7 +106,7 @@ pub enum Input {
 
 /// The operation that a request asks for and its input; none if it names no operation.
 #[must_use]
-pub fn operation(service: Service, parts: &Parts, body: &Bytes) -> Option<(String, Input)> {
+pub(super) fn operation(service: Service, parts: &Parts, body: &Bytes) -> Option<(String, Input)> {
     match service {
         Service::DynamoDb | Service::Sqs | Service::Events | Service::SecretsManager => {
             let target = parts.headers.get("x-amz-target")?.to_str().ok()?;

@@ -87,7 +87,11 @@ pub fn is_right(credential: &Credential, parts: &Parts, body: &Bytes, secret: &s
     let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
     let query = parts.uri.query().unwrap_or_default();
     let presigned = credential.expires_at.is_some();
-    let moment = if presigned { Form::parse(query).text("X-Amz-Date").to_owned() } else { header("x-amz-date").unwrap_or_default().to_owned() };
+    let moment = if presigned {
+        Form::parse(query).text("X-Amz-Date").to_owned()
+    } else {
+        header("x-amz-date").unwrap_or_default().to_owned()
+    };
     let payload = match header("x-amz-content-sha256") {
         Some(stated) => stated.to_owned(),
         None if presigned => "UNSIGNED-PAYLOAD".to_owned(),
@@ -97,8 +101,13 @@ pub fn is_right(credential: &Credential, parts: &Parts, body: &Bytes, secret: &s
         .signed_headers
         .split(';')
         .map(|name| {
-            let values: Vec<&str> =
-                parts.headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).map(str::trim).collect();
+            let values: Vec<&str> = parts
+                .headers
+                .get_all(name)
+                .iter()
+                .filter_map(|value| value.to_str().ok())
+                .map(str::trim)
+                .collect();
             format!("{name}:{}\n", values.join(","))
         })
         .collect();
@@ -178,11 +187,13 @@ mod tests {
             &X-Amz-Date=20130524T000000Z&X-Amz-Expires=86400&X-Amz-SignedHeaders=host\
             &X-Amz-Signature=aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404";
         let signed = |path: &str| {
-            let request = http::Request::get(format!("{path}?{query}")).header("host", "examplebucket.s3.amazonaws.com");
+            let request = http::Request::get(format!("{path}?{query}"))
+                .header("host", "examplebucket.s3.amazonaws.com");
             request.body(()).unwrap().into_parts().0
         };
         let secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
-        let right = |parts: &Parts, secret: &str| is_right(&credential(parts).unwrap(), parts, &Bytes::new(), secret);
+        let right =
+            |parts: &Parts, secret: &str| is_right(&credential(parts).unwrap(), parts, &Bytes::new(), secret);
         assert!(right(&signed("/test.txt"), secret));
         assert!(!right(&signed("/other.txt"), secret));
         assert!(!right(&signed("/test.txt"), "other"));

@@ -98,7 +98,9 @@ impl Sts {
                     needs.push(Needed::new("sts:TagSession", role));
                 }
                 for needed in &mut needs {
-                    needed.context.extend(tags.iter().map(|(key, value)| (format!("aws:RequestTag/{key}"), value.clone())));
+                    needed.context.extend(
+                        tags.iter().map(|(key, value)| (format!("aws:RequestTag/{key}"), value.clone())),
+                    );
                 }
                 needs
             }
@@ -133,7 +135,12 @@ impl Sts {
                 xml::text("Account", &self.account),
             ]
             .concat(),
-            other => return Err(AwsError::bad("InvalidAction", format!("The operation {other} is not played locally."))),
+            other => {
+                return Err(AwsError::bad(
+                    "InvalidAction",
+                    format!("The operation {other} is not played locally."),
+                ));
+            }
         };
         let id = request_id();
         Ok(format!(
@@ -151,19 +158,28 @@ impl Sts {
         let name = form.text("RoleSessionName");
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte);
         if !(2..=64).contains(&name.len()) || !name.bytes().all(plain) {
-            return invalid(format!("1 validation error detected: Value '{name}' at 'roleSessionName' failed to satisfy constraint: Member must satisfy regular expression pattern: [\\w+=,.@-]*"));
+            return invalid(format!(
+                "1 validation error detected: Value '{name}' at 'roleSessionName' failed to satisfy constraint: Member must satisfy regular expression pattern: [\\w+=,.@-]*"
+            ));
         }
         let lasting = form.get("DurationSeconds").map_or(Ok(LONGEST), str::parse).unwrap_or(0);
         if lasting < SHORTEST {
-            return invalid(format!("1 validation error detected: Value '{lasting}' at 'durationSeconds' failed to satisfy constraint: Member must have value greater than or equal to {SHORTEST}"));
+            return invalid(format!(
+                "1 validation error detected: Value '{lasting}' at 'durationSeconds' failed to satisfy constraint: Member must have value greater than or equal to {SHORTEST}"
+            ));
         }
         if lasting > LONGEST {
-            return invalid("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.".to_owned());
+            return invalid(
+                "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.".to_owned(),
+            );
         }
         let policy = form.get("Policy").map(str::to_owned);
         if let Some(policy) = &policy {
             if policy.len() > MOST_POLICY {
-                return Err(AwsError::bad("PackedPolicyTooLarge", "Packed policy consumes more than 100% of allotted space."));
+                return Err(AwsError::bad(
+                    "PackedPolicyTooLarge",
+                    "Packed policy consumes more than 100% of allotted space.",
+                ));
             }
             parse_policy(policy)?;
         }
@@ -174,7 +190,8 @@ impl Sts {
         let kept = Kept {
             access_key: format!("ASIA{}", ids::capitals(16)),
             secret: base64::engine::general_purpose::STANDARD.encode(ids::bytes::<30>()),
-            token: base64::engine::general_purpose::STANDARD.encode([ids::bytes::<64>(), ids::bytes::<64>()].concat()),
+            token: base64::engine::general_purpose::STANDARD
+                .encode([ids::bytes::<64>(), ids::bytes::<64>()].concat()),
             role: role.to_owned(),
             name: name.to_owned(),
             policy,
@@ -198,7 +215,8 @@ impl Sts {
             xml::text("AssumedRoleId", format!("AROALOCAL:{name}")),
             xml::text("Arn", session_arn(role, name)),
         ];
-        Ok(xml::element("Credentials", credentials.concat()) + &xml::element("AssumedRoleUser", user.concat()))
+        Ok(xml::element("Credentials", credentials.concat())
+            + &xml::element("AssumedRoleUser", user.concat()))
     }
 }
 

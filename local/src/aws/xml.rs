@@ -7,19 +7,19 @@ use super::answer::escape;
 
 /// An element that was read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Element {
+pub(super) struct Element {
     /// Its name without a namespace prefix.
-    pub name: String,
+    pub(super) name: String,
     /// Its text, if it has any.
-    pub text: String,
+    pub(super) text: String,
     /// The elements in it.
-    pub children: Vec<Element>,
+    pub(super) children: Vec<Element>,
 }
 
 impl Element {
     /// Reads a document; its root element.
     #[must_use]
-    pub fn parse(document: &str) -> Option<Self> {
+    pub(super) fn parse(document: &str) -> Option<Self> {
         let mut reader = Reader::from_str(document);
         let mut open = vec![Self::default()];
         loop {
@@ -56,18 +56,18 @@ impl Element {
 
     /// The first child of this name.
     #[must_use]
-    pub fn child(&self, name: &str) -> Option<&Self> {
+    pub(super) fn child(&self, name: &str) -> Option<&Self> {
         self.children.iter().find(|child| child.name == name)
     }
 
     /// All children of this name.
-    pub fn each<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Self> {
+    pub(super) fn each<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Self> {
         self.children.iter().filter(move |child| child.name == name)
     }
 
     /// The trimmed text of the first child of this name, if it has one.
     #[must_use]
-    pub fn text_of(&self, name: &str) -> Option<&str> {
+    pub(super) fn text_of(&self, name: &str) -> Option<&str> {
         self.child(name).map(|child| child.text.trim())
     }
 }
@@ -85,19 +85,19 @@ fn named_character(name: &str) -> Option<char> {
 
 /// An element with text in it.
 #[must_use]
-pub fn text(name: &str, value: impl AsRef<str>) -> String {
+pub(super) fn text(name: &str, value: impl AsRef<str>) -> String {
     format!("<{name}>{}</{name}>", escape(value.as_ref()))
 }
 
 /// An element with elements in it.
 #[must_use]
-pub fn element(name: &str, inner: impl AsRef<str>) -> String {
+pub(super) fn element(name: &str, inner: impl AsRef<str>) -> String {
     format!("<{name}>{}</{name}>", inner.as_ref())
 }
 
 /// An element with one `item` element for each part.
 #[must_use]
-pub fn list(name: &str, item: &str, parts: impl IntoIterator<Item = String>) -> String {
+pub(super) fn list(name: &str, item: &str, parts: impl IntoIterator<Item = String>) -> String {
     let inner: String = parts.into_iter().map(|part| element(item, part)).collect();
     element(name, inner)
 }
@@ -109,7 +109,8 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        let written = element("R", format!("{}{}", text("A", "é<&>\""), list("L", "m", ["1".into(), "2".into()])));
+        let written =
+            element("R", format!("{}{}", text("A", "é<&>\""), list("L", "m", ["1".into(), "2".into()])));
         let read = Element::parse(&written).unwrap();
         assert_eq!(read.text_of("A"), Some("é<&>\""));
         let items: Vec<&str> = read.child("L").unwrap().each("m").map(|item| &*item.text).collect();

@@ -43,7 +43,6 @@ pub struct DynamoDb {
     server: tokio::task::JoinHandle<()>,
     region: String,
     account: String,
-    clock: Clock,
     /// How far each reader of a stream has come.
     positions: Shelf<String>,
     written: watch::Sender<u64>,
@@ -100,7 +99,6 @@ impl DynamoDb {
             server,
             region: region.to_owned(),
             account: account.to_owned(),
-            clock: clock.clone(),
             positions: Shelf::open(documents, "stream-position")?,
             written: watch::Sender::new(0),
         })

@@ -132,16 +132,10 @@ impl DynamoDb {
     }
 
     fn expire_by(&self, table: &str, expiry: &Value) -> Result<()> {
-        let request = |specification: &Value| -> Result<UpdateTimeToLiveRequest> {
-            let request = json!({"TableName": table, "TimeToLiveSpecification": specification});
-            Ok(serde_json::from_value(request)?)
-        };
-        match self.database.update_time_to_live(request(expiry)?) {
-            Ok(_) => Ok(()),
-            // A stack that is started again finds its tables expiring already.
-            Err(error) if error.to_string().contains("already") => Ok(()),
-            Err(error) => Err(refused(error).into()),
-        }
+        let request = json!({"TableName": table, "TimeToLiveSpecification": expiry});
+        let request: UpdateTimeToLiveRequest = serde_json::from_value(request)?;
+        self.database.update_time_to_live(request).map_err(refused)?;
+        Ok(())
     }
 }
 

@@ -78,7 +78,9 @@ impl Ec2 {
             return Err(AwsError::bad("InvalidParameterCombination", told));
         }
         if let Some(most) = most.filter(|most| !(5..=1_000).contains(most)) {
-            let told = format!("Value ( {most} ) for parameter maxResults is invalid. Expecting a value between 5 and 1000.");
+            let told = format!(
+                "Value ( {most} ) for parameter maxResults is invalid. Expecting a value between 5 and 1000."
+            );
             return Err(AwsError::bad("InvalidParameterValue", told));
         }
         let found = self.instances.look(|all| {
@@ -93,9 +95,11 @@ impl Ec2 {
         })?;
         // The token names the last instance that was shown: launches between two pages neither hide nor repeat any.
         let after = form.text("NextToken");
-        let page: Vec<&Instance> = found.iter().filter(|instance| instance.id.as_str() > after || !ids.is_empty()).collect();
+        let page: Vec<&Instance> =
+            found.iter().filter(|instance| instance.id.as_str() > after || !ids.is_empty()).collect();
         let shown = most.map_or(page.len(), |most| most.min(page.len()));
-        let token = page[..shown].last().filter(|_| shown < page.len()).map(|last| xml::text("nextToken", &last.id));
+        let token =
+            page[..shown].last().filter(|_| shown < page.len()).map(|last| xml::text("nextToken", &last.id));
         let reservations = page[..shown].iter().map(|instance| {
             [
                 xml::text("reservationId", &instance.reservation),

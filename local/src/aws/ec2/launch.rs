@@ -66,15 +66,20 @@ impl Ec2 {
         resources.extend(groups.iter().map(|group| self.arn("security-group", group)));
         let tags = instance_tags(form);
         let with_tags = |needed: Needed| {
-            tags.iter().fold(needed, |needed, (key, value)| needed.with(format!("aws:RequestTag/{key}"), value))
+            tags.iter()
+                .fold(needed, |needed, (key, value)| needed.with(format!("aws:RequestTag/{key}"), value))
         };
-        let mut needs: Vec<Needed> =
-            resources.into_iter().map(|resource| with_tags(Needed::new("ec2:RunInstances", resource))).collect();
+        let mut needs: Vec<Needed> = resources
+            .into_iter()
+            .map(|resource| with_tags(Needed::new("ec2:RunInstances", resource)))
+            .collect();
         if !tags.is_empty() {
             let tagging = Needed::new("ec2:CreateTags", self.arn("instance", "*"));
             needs.push(with_tags(tagging.with("ec2:CreateAction", "RunInstances")));
         }
-        if let Some(profile) = form.get("IamInstanceProfile.Arn").or_else(|| form.get("IamInstanceProfile.Name")) {
+        if let Some(profile) =
+            form.get("IamInstanceProfile.Arn").or_else(|| form.get("IamInstanceProfile.Name"))
+        {
             let role = self.role_of(profile.rsplit('/').next().unwrap_or(profile));
             needs.push(Needed::new("iam:PassRole", role).with("iam:PassedToService", "ec2.amazonaws.com"));
         }
@@ -85,17 +90,25 @@ impl Ec2 {
         let image = form.text("ImageId");
         let digits = image.strip_prefix("ami-").unwrap_or_default();
         if !matches!(digits.len(), 8 | 17) || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err(AwsError::bad("InvalidAMIID.Malformed", format!("Invalid id: \"{image}\" (expecting \"ami-...\")")));
+            return Err(AwsError::bad(
+                "InvalidAMIID.Malformed",
+                format!("Invalid id: \"{image}\" (expecting \"ami-...\")"),
+            ));
         }
         let machine_type = form.get("InstanceType").unwrap_or("m1.small");
-        let machine_type =
-            MachineType::find(machine_type).ok_or_else(|| invalid(format!("Invalid value '{machine_type}' for InstanceType.")))?;
+        let machine_type = MachineType::find(machine_type)
+            .ok_or_else(|| invalid(format!("Invalid value '{machine_type}' for InstanceType.")))?;
         let number = |name: &str| form.get(name).and_then(|number| number.parse::<u32>().ok());
         let (Some(least), Some(most)) = (number("MinCount"), number("MaxCount")) else {
-            return Err(AwsError::bad("MissingParameter", "The request must contain the parameters MinCount and MaxCount"));
+            return Err(AwsError::bad(
+                "MissingParameter",
+                "The request must contain the parameters MinCount and MaxCount",
+            ));
         };
         if least == 0 || least > most {
-            return Err(invalid(format!("Value ({least}) for parameter minCount is invalid: it must be between 1 and maxCount")));
+            return Err(invalid(format!(
+                "Value ({least}) for parameter minCount is invalid: it must be between 1 and maxCount"
+            )));
         }
         let user_data = base64::engine::general_purpose::STANDARD.decode(form.text("UserData"));
         let user_data = user_data.map_err(|_| invalid("Invalid BASE64 encoding of user data"))?;

@@ -58,18 +58,24 @@ impl MachineType {
 
 pub(super) fn describe(form: &Form) -> Result<String, AwsError> {
     let names = form.list("InstanceType");
-    let odd: Vec<&str> = names.iter().map(String::as_str).filter(|name| MachineType::find(name).is_none()).collect();
+    let odd: Vec<&str> =
+        names.iter().map(String::as_str).filter(|name| MachineType::find(name).is_none()).collect();
     if !odd.is_empty() {
         let told = format!("The following supplied instance types do not exist: [{}]", odd.join(", "));
         return Err(AwsError::bad("InvalidInstanceType", told));
     }
     if form.get("Filter.1.Name").is_some() {
-        return Err(AwsError::bad("InvalidParameterValue", "Filters of instance types are not played locally"));
+        return Err(AwsError::bad(
+            "InvalidParameterValue",
+            "Filters of instance types are not played locally",
+        ));
     }
     let most = form.get("MaxResults").and_then(|most| most.parse().ok()).unwrap_or(100_usize).clamp(5, 100);
     let after = form.get("NextToken").and_then(|token| token.parse().ok()).unwrap_or(0_usize);
-    let chosen: Vec<MachineType> =
-        ALL.into_iter().filter(|kind| names.is_empty() || names.iter().any(|name| name == kind.name)).collect();
+    let chosen: Vec<MachineType> = ALL
+        .into_iter()
+        .filter(|kind| names.is_empty() || names.iter().any(|name| name == kind.name))
+        .collect();
     let items = chosen.iter().skip(after).take(most).map(|kind| {
         [
             xml::text("instanceType", kind.name),

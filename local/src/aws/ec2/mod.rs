@@ -122,7 +122,8 @@ impl Instance {
     }
 
     fn is_described(&self, now: Timestamp) -> bool {
-        now >= self.launched_at + SEEN_AFTER && self.terminated_at.is_none_or(|end| now < end + REMEMBERED_FOR)
+        now >= self.launched_at + SEEN_AFTER
+            && self.terminated_at.is_none_or(|end| now < end + REMEMBERED_FOR)
     }
 
     /// When it next changes by itself in a way that anybody can see.
@@ -136,7 +137,12 @@ impl Instance {
 }
 
 impl Ec2 {
-    pub(super) fn open(documents: &Arc<Documents>, clock: &Clock, region: &str, account: &str) -> Result<Self> {
+    pub(super) fn open(
+        documents: &Arc<Documents>,
+        clock: &Clock,
+        region: &str,
+        account: &str,
+    ) -> Result<Self> {
         Ok(Self {
             instances: Shelf::open(documents, "ec2-instance")?,
             quota: Mutex::new(machine_types::DEFAULT_QUOTA),
@@ -155,12 +161,16 @@ impl Ec2 {
         let action = format!("ec2:{operation}");
         match operation {
             "RunInstances" => self.launch_needs(form),
-            "TerminateInstances" => {
-                form.list("InstanceId").iter().map(|id| self.tagged(Needed::new(&*action, self.arn("instance", id)), id)).collect()
-            }
-            "CreateTags" | "DeleteTags" => {
-                form.list("ResourceId").iter().map(|id| self.tagged(Needed::new(&*action, self.arn("instance", id)), id)).collect()
-            }
+            "TerminateInstances" => form
+                .list("InstanceId")
+                .iter()
+                .map(|id| self.tagged(Needed::new(&*action, self.arn("instance", id)), id))
+                .collect(),
+            "CreateTags" | "DeleteTags" => form
+                .list("ResourceId")
+                .iter()
+                .map(|id| self.tagged(Needed::new(&*action, self.arn("instance", id)), id))
+                .collect(),
             _ => vec![Needed::new(action, "*")],
         }
     }
@@ -169,7 +179,9 @@ impl Ec2 {
     fn tagged(&self, needed: Needed, id: &str) -> Needed {
         let tags = self.instances.get(id).map(|instance| instance.tags).unwrap_or_default();
         tags.into_iter().fold(needed, |needed, (key, value)| {
-            needed.with(format!("ec2:ResourceTag/{key}"), &*value).with(format!("aws:ResourceTag/{key}"), value)
+            needed
+                .with(format!("ec2:ResourceTag/{key}"), &*value)
+                .with(format!("aws:ResourceTag/{key}"), value)
         })
     }
 
@@ -182,7 +194,12 @@ impl Ec2 {
             "TerminateInstances" => self.terminate(form)?,
             "CreateTags" => self.create_tags(form)?,
             "DeleteTags" => self.delete_tags(form)?,
-            other => return Err(AwsError::bad("InvalidAction", format!("The action {other} is not played locally."))),
+            other => {
+                return Err(AwsError::bad(
+                    "InvalidAction",
+                    format!("The action {other} is not played locally."),
+                ));
+            }
         };
         let id = request_id();
         Ok(format!(

@@ -56,7 +56,9 @@ impl Ec2 {
         if added.is_empty() {
             return Err(AwsError::bad("MissingParameter", "The request must contain the parameter tags"));
         }
-        if let Some(odd) = added.keys().find(|key| key.is_empty() || key.len() > 127 || key.starts_with("aws:")) {
+        if let Some(odd) =
+            added.keys().find(|key| key.is_empty() || key.len() > 127 || key.starts_with("aws:"))
+        {
             return Err(AwsError::bad("InvalidParameterValue", format!("Invalid tag key: '{odd}'")));
         }
         self.change_named(&form.list("ResourceId"), |instance| {

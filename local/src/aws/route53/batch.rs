@@ -39,13 +39,16 @@ impl Draft<'_> {
         }
         let is_own = name == *zone && matches!(&*kind, "NS" | "SOA");
         let current = self.current(&key).cloned();
-        let tried = |what: &str| format!("Tried to {what} resource record set [name='{name}', type='{kind}']");
+        let tried =
+            |what: &str| format!("Tried to {what} resource record set [name='{name}', type='{kind}']");
         let action = match action {
             "CREATE" if current.is_some() => return Err(tried("create") + " but it already exists"),
             "CREATE" => "CREATE",
             "UPSERT" => "UPSERT",
             "DELETE" if is_own => {
-                return Err(format!("A HostedZone must contain exactly one {kind} record for the zone itself."));
+                return Err(format!(
+                    "A HostedZone must contain exactly one {kind} record for the zone itself."
+                ));
             }
             "DELETE" => match &current {
                 None => return Err(tried("delete") + " but it was not found"),
@@ -79,8 +82,13 @@ impl Draft<'_> {
             };
             if record.kind == "CNAME" {
                 if record.name == *zone {
-                    found.push(format!("RRSet of type CNAME with DNS name {zone} is not permitted at apex in zone {zone}"));
-                } else if ["A", "AAAA", "CAA", "MX", "NS", "PTR", "SPF", "SRV", "TXT"].into_iter().any(same_name) {
+                    found.push(format!(
+                        "RRSet of type CNAME with DNS name {zone} is not permitted at apex in zone {zone}"
+                    ));
+                } else if ["A", "AAAA", "CAA", "MX", "NS", "PTR", "SPF", "SRV", "TXT"]
+                    .into_iter()
+                    .any(same_name)
+                {
                     found.push(conflict("CNAME", &record.name, zone));
                 }
             } else if same_name("CNAME") {
@@ -116,8 +124,10 @@ impl Route53 {
             let mut reasons = Vec::new();
             for change in &changes {
                 let action = change.text_of("Action").unwrap_or_default();
-                let set = change.child("ResourceRecordSet").ok_or_else(|| "a change needs a record set".to_owned());
-                if let Err(reason) = set.and_then(Record::read).and_then(|record| draft.apply(action, record)) {
+                let set =
+                    change.child("ResourceRecordSet").ok_or_else(|| "a change needs a record set".to_owned());
+                if let Err(reason) = set.and_then(Record::read).and_then(|record| draft.apply(action, record))
+                {
                     reasons.push(reason);
                 }
             }
@@ -129,7 +139,8 @@ impl Route53 {
             }
             let changes = draft.changed.into_iter().map(|(key, value)| {
                 let before = kept.get(&key).map(|record| record.served(now).to_vec()).unwrap_or_default();
-                let value = value.map(|record| Record { in_sync_at: Some(now + IN_SYNC_AFTER), before, ..record });
+                let value =
+                    value.map(|record| Record { in_sync_at: Some(now + IN_SYNC_AFTER), before, ..record });
                 (key, value)
             });
             Ok((changes.collect::<Vec<Change<Record>>>(), ()))

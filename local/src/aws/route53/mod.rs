@@ -94,7 +94,12 @@ impl Route53 {
         })
     }
 
-    pub(super) fn call(&self, operation: &str, parts: &Parts, body: &Bytes) -> Result<Response<Bytes>, AwsError> {
+    pub(super) fn call(
+        &self,
+        operation: &str,
+        parts: &Parts,
+        body: &Bytes,
+    ) -> Result<Response<Bytes>, AwsError> {
         let query = Form::parse(parts.uri.query().unwrap_or_default());
         let body = std::str::from_utf8(body).unwrap_or_default();
         let id = named(parts);
@@ -108,11 +113,15 @@ impl Route53 {
             "ListResourceRecordSets" => (200, self.list_records(id, &query)?),
             "GetChange" => (200, self.get_change(id)?),
             other => {
-                return Err(AwsError::bad("InvalidInput", format!("The operation {other} is not played locally.")));
+                return Err(AwsError::bad(
+                    "InvalidInput",
+                    format!("The operation {other} is not played locally."),
+                ));
             }
         };
         let name = format!("{operation}Response");
-        let body = format!("<{name} xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\">{inner}</{name}>");
+        let body =
+            format!("<{name} xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\">{inner}</{name}>");
         Ok(xml_answer(status, body))
     }
 
@@ -150,10 +159,12 @@ impl Route53 {
         let name = names::normal(name);
         let found = self.zone_of(&name).and_then(|zone| {
             let exact = self.records.get(&records::key(&zone.id, &name, kind, ""));
-            exact.or_else(|| {
-                let (_, parent) = name.split_once('.')?;
-                self.records.get(&records::key(&zone.id, &format!("\\052.{parent}"), kind, ""))
-            })
+            if exact.is_some() || self.records.look(|all| records::holds_name(all, &zone.id, &name)) {
+                return exact;
+            }
+            // A wildcard answers only for a name that has nothing of its own.
+            let (_, parent) = name.split_once('.')?;
+            self.records.get(&records::key(&zone.id, &format!("\\052.{parent}"), kind, ""))
         });
         found.map(|record| record.served(now).to_vec()).unwrap_or_default()
     }

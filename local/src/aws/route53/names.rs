@@ -25,6 +25,7 @@ pub(super) fn is_valid(name: &str) -> bool {
     labels.len() <= 255
         && labels.split('.').enumerate().all(|(position, label)| {
             let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-            (1..=63).contains(&label.len()) && (label.bytes().all(plain) || (position == 0 && label == "\\052"))
+            (1..=63).contains(&label.len())
+                && (label.bytes().all(plain) || (position == 0 && label == "\\052"))
         })
 }

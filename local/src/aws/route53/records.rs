@@ -58,6 +58,12 @@ pub(super) fn of_zone<'a>(
     records.range(prefix.clone()..).take_while(move |(key, _)| key.starts_with(&prefix))
 }
 
+/// Whether a name has records of any type.
+pub(super) fn holds_name(records: &BTreeMap<String, Record>, zone: &str, name: &str) -> bool {
+    let prefix = format!("{zone}\t{}\t", names::reversed(name));
+    records.range(prefix.clone()..).next().is_some_and(|(key, _)| key.starts_with(&prefix))
+}
+
 impl Record {
     pub(super) fn plain(name: &str, kind: &str, ttl: u32, values: Vec<String>) -> Self {
         Self {
@@ -112,9 +118,11 @@ impl Record {
             name: names::normal(target.text_of("DNSName").unwrap_or_default()),
             evaluate_health: target.text_of("EvaluateTargetHealth").unwrap_or("false").to_owned(),
         });
-        let ttl = set.text_of("TTL").map(str::parse).transpose().map_err(|_| "TTL is not a number".to_owned())?;
+        let ttl =
+            set.text_of("TTL").map(str::parse).transpose().map_err(|_| "TTL is not a number".to_owned())?;
         let set_identifier = set.text_of("SetIdentifier").unwrap_or_default().to_owned();
-        let record = Self { name, kind, set_identifier, ttl, values, alias, in_sync_at: None, before: Vec::new() };
+        let record =
+            Self { name, kind, set_identifier, ttl, values, alias, in_sync_at: None, before: Vec::new() };
         record.check()?;
         Ok(record)
     }
@@ -126,10 +134,16 @@ impl Record {
         }
         match (&self.alias, self.ttl) {
             (Some(_), None) if self.values.is_empty() => return Ok(()),
-            (Some(_), _) => return Err(format!("Invalid request: an alias has no TTL and no records: {named}")),
-            (None, None) => return Err(format!("Invalid request: Missing field 'TTL' in Change with {named}")),
+            (Some(_), _) => {
+                return Err(format!("Invalid request: an alias has no TTL and no records: {named}"));
+            }
+            (None, None) => {
+                return Err(format!("Invalid request: Missing field 'TTL' in Change with {named}"));
+            }
             (None, Some(_)) if self.values.is_empty() => {
-                return Err(format!("Invalid request: Missing field 'ResourceRecords' in Change with {named}"));
+                return Err(format!(
+                    "Invalid request: Missing field 'ResourceRecords' in Change with {named}"
+                ));
             }
             (None, Some(_)) => {}
         }
@@ -157,7 +171,9 @@ impl Record {
             "AAAA" if value.parse::<Ipv6Addr>().is_err() => {
                 fatal("AAAARRDATAIllegalIPv6Address (Value is not a valid IPv6 address)")
             }
-            "CNAME" | "NS" | "PTR" if !host(value) => fatal("RRDATAIllegalDomainName (Value is not a valid name)"),
+            "CNAME" | "NS" | "PTR" if !host(value) => {
+                fatal("RRDATAIllegalDomainName (Value is not a valid name)")
+            }
             "MX" => match value.split_once(' ') {
                 Some((priority, name)) if priority.parse::<u16>().is_ok() && host(name) => Ok(()),
                 _ => fatal("MXRRDATAIncorrectFields (MX has a priority and a name)"),
@@ -232,18 +248,20 @@ impl Route53 {
 
     pub(super) fn list_records(&self, zone: &str, query: &Form) -> Result<String, AwsError> {
         self.zone(zone)?;
-        let most = query.get("maxitems").and_then(|most| most.parse().ok()).unwrap_or(300_usize).clamp(1, 300);
+        let most =
+            query.get("maxitems").and_then(|most| most.parse().ok()).unwrap_or(300_usize).clamp(1, 300);
         let (kind, set) = (query.get("type"), query.get("identifier"));
         if (kind.is_some() && query.get("name").is_none()) || (set.is_some() && kind.is_none()) {
             let told = "The parameter type needs name, and identifier needs type.";
             return Err(AwsError::bad("InvalidInput", told));
         }
-        let from = query.get("name").map(|name| {
-            key(zone, &names::normal(name), kind.unwrap_or_default(), set.unwrap_or_default())
-        });
+        let from = query
+            .get("name")
+            .map(|name| key(zone, &names::normal(name), kind.unwrap_or_default(), set.unwrap_or_default()));
         let (page, next) = self.records.look(|records| {
             let from = from.as_deref().unwrap_or_default();
-            let mut listed = of_zone(records, zone).filter(|(key, _)| key.as_str() >= from).map(|(_, record)| record);
+            let mut listed =
+                of_zone(records, zone).filter(|(key, _)| key.as_str() >= from).map(|(_, record)| record);
             let page: String = listed.by_ref().take(most).map(Record::to_xml).collect();
             (page, listed.next().cloned())
         });

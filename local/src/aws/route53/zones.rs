@@ -10,8 +10,12 @@ use super::super::xml::{self, Element};
 use super::records::{self, Record};
 use super::{Route53, names};
 
-const NAME_SERVERS: [&str; 4] =
-    ["ns-1.awsdns-local.com.", "ns-2.awsdns-local.net.", "ns-3.awsdns-local.org.", "ns-4.awsdns-local.co.uk."];
+const NAME_SERVERS: [&str; 4] = [
+    "ns-1.awsdns-local.com.",
+    "ns-2.awsdns-local.net.",
+    "ns-3.awsdns-local.org.",
+    "ns-4.awsdns-local.co.uk.",
+];
 
 /// A hosted zone.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -76,8 +80,9 @@ impl Route53 {
             return Err(AwsError::bad("InvalidDomainName", format!("{name} is not a valid domain name")));
         }
         if self.zones.look(|zones| zones.values().any(|zone| zone.caller_reference == reference)) {
-            let told =
-                format!("A hosted zone has already been created with the specified caller reference: {reference}");
+            let told = format!(
+                "A hosted zone has already been created with the specified caller reference: {reference}"
+            );
             return Err(AwsError::new(409, "HostedZoneAlreadyExists", told));
         }
         let comment = request.child("HostedZoneConfig").and_then(|config| config.text_of("Comment"));
@@ -119,7 +124,9 @@ impl Route53 {
     pub(super) fn list_zones(&self, query: &Form) -> String {
         let after = query.get("marker");
         let zones = self.zones.all().into_iter().skip_while(|zone| after.is_some_and(|id| zone.id != id));
-        self.zone_page(zones.collect(), query, after.unwrap_or_default(), |next| xml::text("NextMarker", &next.id))
+        self.zone_page(zones.collect(), query, after.unwrap_or_default(), |next| {
+            xml::text("NextMarker", &next.id)
+        })
     }
 
     pub(super) fn list_zones_by_name(&self, query: &Form) -> String {
@@ -128,15 +135,23 @@ impl Route53 {
         if let Some(from) = query.get("dnsname") {
             let from = names::reversed(&names::normal(from));
             let from_id = query.text("hostedzoneid");
-            zones.retain(|zone| (names::reversed(&zone.name).as_str(), zone.id.as_str()) >= (&*from, from_id));
+            zones
+                .retain(|zone| (names::reversed(&zone.name).as_str(), zone.id.as_str()) >= (&*from, from_id));
         }
         self.zone_page(zones, query, "", |next| {
             xml::text("NextDNSName", &next.name) + &xml::text("NextHostedZoneId", &next.id)
         })
     }
 
-    fn zone_page(&self, mut zones: Vec<Zone>, query: &Form, marker: &str, next: impl Fn(&Zone) -> String) -> String {
-        let most = query.get("maxitems").and_then(|most| most.parse().ok()).unwrap_or(100_usize).clamp(1, 100);
+    fn zone_page(
+        &self,
+        mut zones: Vec<Zone>,
+        query: &Form,
+        marker: &str,
+        next: impl Fn(&Zone) -> String,
+    ) -> String {
+        let most =
+            query.get("maxitems").and_then(|most| most.parse().ok()).unwrap_or(100_usize).clamp(1, 100);
         let rest = zones.split_off(most.min(zones.len()));
         let listed: String = zones.iter().map(|zone| self.zone_xml(zone)).collect();
         let truncated = if rest.is_empty() { "false" } else { "true" };
@@ -165,6 +180,7 @@ impl Route53 {
 }
 
 fn delegation() -> String {
-    let servers: String = NAME_SERVERS.iter().map(|server| xml::text("NameServer", server.trim_end_matches('.'))).collect();
+    let servers: String =
+        NAME_SERVERS.iter().map(|server| xml::text("NameServer", server.trim_end_matches('.'))).collect();
     xml::element("DelegationSet", xml::element("NameServers", servers))
 }

@@ -161,7 +161,13 @@ mod tests {
         for (method, uri, operation, action, resource) in [
             ("GET", "/", "ListBuckets", "s3:ListAllMyBuckets", "*"),
             ("PUT", "/b", "CreateBucket", "s3:CreateBucket", "arn:aws:s3:::b"),
-            ("PUT", "/b?encryption", "PutBucketEncryption", "s3:PutEncryptionConfiguration", "arn:aws:s3:::b"),
+            (
+                "PUT",
+                "/b?encryption",
+                "PutBucketEncryption",
+                "s3:PutEncryptionConfiguration",
+                "arn:aws:s3:::b",
+            ),
             ("DELETE", "/b?policy", "DeleteBucketPolicy", "s3:DeleteBucketPolicy", "arn:aws:s3:::b"),
             ("GET", "/b?list-type=2&prefix=a", "ListObjectsV2", "s3:ListBucket", "arn:aws:s3:::b"),
             ("GET", "/b/a%20b/c+d?x-id=GetObject", "GetObject", "s3:GetObject", "arn:aws:s3:::b/a b/c+d"),

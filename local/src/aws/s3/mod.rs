@@ -61,7 +61,12 @@ impl S3 {
     }
 
     /// Plays one request.
-    pub(super) async fn call(&self, operation: &str, parts: &Parts, body: &Bytes) -> Result<Response<Bytes>, AwsError> {
+    pub(super) async fn call(
+        &self,
+        operation: &str,
+        parts: &Parts,
+        body: &Bytes,
+    ) -> Result<Response<Bytes>, AwsError> {
         let target = Target::of(parts);
         self.admit(operation, &target, parts)?;
         if operation == "PutBucketPolicy" {
@@ -92,7 +97,10 @@ impl S3 {
         }
         if operation == "CreateBucket" {
             if !is_bucket_name(bucket) {
-                return Err(AwsError::bad("InvalidBucketName", format!("The specified bucket is not valid: {bucket}")));
+                return Err(AwsError::bad(
+                    "InvalidBucketName",
+                    format!("The specified bucket is not valid: {bucket}"),
+                ));
             }
             if self.is_foreign(bucket) {
                 let told = "The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a different name and try again.";
@@ -126,7 +134,8 @@ impl S3 {
         let uri = format!("https://{host}{path}");
         let answer = self.service.handle(MockRequest { method: method.to_owned(), uri, headers, body }).await;
         let mut response = Response::new(answer.body);
-        *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        *response.status_mut() =
+            StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         *response.headers_mut() = answer.headers;
         response
     }
@@ -134,7 +143,8 @@ impl S3 {
 
 fn is_bucket_name(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.');
-    let ends = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    let ends =
+        |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
     (3..=63).contains(&name.len())
         && name.bytes().all(plain)
         && ends(name.as_bytes().first())

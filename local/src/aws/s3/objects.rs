@@ -35,7 +35,8 @@ impl S3 {
         let answer = self.look("/").await;
         let buckets = answer.child("Buckets");
         let named = buckets.into_iter().flat_map(|buckets| buckets.each("Bucket"));
-        let mut names: Vec<String> = named.filter_map(|bucket| bucket.text_of("Name")).map(str::to_owned).collect();
+        let mut names: Vec<String> =
+            named.filter_map(|bucket| bucket.text_of("Name")).map(str::to_owned).collect();
         names.sort();
         names
     }
@@ -72,7 +73,8 @@ impl S3 {
 
     /// The present object at a key.
     pub async fn get(&self, bucket: &str, key: &str) -> Option<Object> {
-        let answer = self.ask("GET", &format!("/{bucket}/{}", encode(key)), HeaderMap::new(), Bytes::new()).await;
+        let answer =
+            self.ask("GET", &format!("/{bucket}/{}", encode(key)), HeaderMap::new(), Bytes::new()).await;
         if !answer.status().is_success() {
             return None;
         }
@@ -87,7 +89,13 @@ impl S3 {
     ///
     /// # Errors
     /// When there is no such bucket.
-    pub async fn put(&self, bucket: &str, key: &str, content_type: &str, body: Bytes) -> Result<(), AwsError> {
+    pub async fn put(
+        &self,
+        bucket: &str,
+        key: &str,
+        content_type: &str,
+        body: Bytes,
+    ) -> Result<(), AwsError> {
         let mut headers = HeaderMap::new();
         let content_type = HeaderValue::from_str(content_type).map_err(AwsError::internal)?;
         headers.insert(header::CONTENT_TYPE, content_type);
@@ -115,7 +123,9 @@ fn encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' | b'/' => encoded.push(char::from(byte)),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' | b'/' => {
+                encoded.push(char::from(byte))
+            }
             other => encoded.push_str(&format!("%{other:02X}")),
         }
     }

@@ -59,7 +59,8 @@ impl Ses {
         let meeting = |fate: Fate| mail.to.iter().filter(move |to| Fate::of(to) == fate).collect::<Vec<_>>();
         let at = mail.at.to_string();
         let mut told = vec![("Send", "Email Sent", json!({}))];
-        let delivered: Vec<&String> = [Fate::Delivered, Fate::Complained, Fate::OutOfOffice].into_iter().flat_map(meeting).collect();
+        let delivered: Vec<&String> =
+            [Fate::Delivered, Fate::Complained, Fate::OutOfOffice].into_iter().flat_map(meeting).collect();
         if !delivered.is_empty() {
             let inner = json!({
                 "timestamp": at,
@@ -72,7 +73,12 @@ impl Ses {
         }
         let bounces = [
             (Fate::Bounced, "Permanent", "General", Some(("5.1.1", "smtp; 550 5.1.1 user unknown"))),
-            (Fate::Suppressed, "Permanent", "Suppressed", Some(("5.1.1", "Amazon SES has suppressed sending to this address"))),
+            (
+                Fate::Suppressed,
+                "Permanent",
+                "Suppressed",
+                Some(("5.1.1", "Amazon SES has suppressed sending to this address")),
+            ),
             (Fate::OutOfOffice, "Transient", "General", None),
         ];
         for (fate, kind, sub_kind, reason) in bounces {

@@ -89,7 +89,8 @@ fn normal(name: &str) -> String {
 fn check_domain(domain: &str) -> Result<String, AwsError> {
     let domain = normal(domain.trim_end_matches('.'));
     let label = |label: &str| {
-        (1..=63).contains(&label.len()) && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
     };
     if domain.len() <= 253 && domain.contains('.') && domain.split('.').all(label) {
         Ok(domain)
@@ -152,7 +153,9 @@ impl Ses {
         if let Some(domain) = &domain
             && !domain.strip_suffix(parent).is_some_and(|rest| rest.ends_with('.'))
         {
-            let told = format!("Provided MAIL-FROM domain <{domain}> is not subdomain of the domain of the identity <{name}>.");
+            let told = format!(
+                "Provided MAIL-FROM domain <{domain}> is not subdomain of the domain of the identity <{name}>."
+            );
             return Err(AwsError::bad("InvalidParameterValue", told));
         }
         let now = self.clock.now();
@@ -173,7 +176,8 @@ impl Ses {
 
     pub(super) fn list_identities(&self, form: &Form) -> String {
         let kind = form.get("IdentityType");
-        let most = form.get("MaxItems").and_then(|most| most.parse().ok()).unwrap_or(1_000_usize).clamp(1, 1_000);
+        let most =
+            form.get("MaxItems").and_then(|most| most.parse().ok()).unwrap_or(1_000_usize).clamp(1, 1_000);
         let after = form.text("NextToken");
         let fits = |name: &str| match kind {
             Some("Domain") => !name.contains('@'),
@@ -183,7 +187,8 @@ impl Ses {
         let names: Vec<String> = self.identities.look(|kept| {
             kept.keys().filter(|name| fits(name) && name.as_str() > after).take(most + 1).cloned().collect()
         });
-        let token = names.get(most).and_then(|_| names.get(most - 1)).map(|last| xml::text("NextToken", last));
+        let token =
+            names.get(most).and_then(|_| names.get(most - 1)).map(|last| xml::text("NextToken", last));
         let members: String = names.iter().take(most).map(|name| xml::text("member", name)).collect();
         xml::element("Identities", members) + &token.unwrap_or_default()
     }
@@ -264,7 +269,8 @@ impl Ses {
         let Some(mail_from) = &identity.mail_from else { return Verdict::NotStarted };
         let feedback = format!("10 feedback-smtp.{}.amazonses.com", self.region);
         let text = self.route53.lookup(&mail_from.domain, "TXT");
-        let permits = text.iter().any(|value| value.contains("v=spf1") && value.contains("include:amazonses.com"));
+        let permits =
+            text.iter().any(|value| value.contains("v=spf1") && value.contains("include:amazonses.com"));
         let found = permits && self.serves(&mail_from.domain, "MX", &feedback);
         Verdict::of(found, mail_from.set_at, self.clock.now())
     }

@@ -94,7 +94,8 @@ impl Ses {
     #[must_use]
     pub fn mails(&self, most: usize) -> Vec<Mail> {
         let file = self.mails_file();
-        let sql = format!("SELECT {COLUMNS} FROM (SELECT * FROM mail ORDER BY seq DESC LIMIT ?1) ORDER BY seq");
+        let sql =
+            format!("SELECT {COLUMNS} FROM (SELECT * FROM mail ORDER BY seq DESC LIMIT ?1) ORDER BY seq");
         let read = || -> rusqlite::Result<Vec<Mail>> {
             file.prepare_cached(&sql)?.query_map([most], of_row)?.collect()
         };

@@ -114,7 +114,12 @@ impl Ses {
             "GetIdentityMailFromDomainAttributes" => self.mail_from_attributes(form),
             "SendEmail" | "SendRawEmail" => self.send(operation, form).await?,
             "GetSendQuota" => self.send_quota()?,
-            other => return Err(AwsError::bad("InvalidAction", format!("The operation {other} is not played locally."))),
+            other => {
+                return Err(AwsError::bad(
+                    "InvalidAction",
+                    format!("The operation {other} is not played locally."),
+                ));
+            }
         };
         let id = request_id();
         Ok(format!(

@@ -35,7 +35,9 @@ impl Letter {
     fn read_raw(form: &Form) -> Result<Self, AwsError> {
         let data = STANDARD.decode(form.text("RawMessage.Data"));
         let raw = data.ok().and_then(|data| String::from_utf8(data).ok()).filter(|raw| !raw.is_empty());
-        let raw = raw.ok_or_else(|| AwsError::bad("InvalidParameterValue", "Missing or unreadable RawMessage.Data."))?;
+        let raw = raw.ok_or_else(|| {
+            AwsError::bad("InvalidParameterValue", "Missing or unreadable RawMessage.Data.")
+        })?;
         let header = |name: &str| header(&raw, name);
         let from = form.get("Source").map(str::to_owned).or_else(|| header("From")).unwrap_or_default();
         let mut to: Vec<String> = form.list("Destinations").iter().map(|to| address(to)).collect();
@@ -47,19 +49,26 @@ impl Letter {
             form.get("ConfigurationSetName").map(str::to_owned).or_else(|| header("X-SES-CONFIGURATION-SET"));
         let mut tags = form.pairs("Tags", "Name", "Value");
         let in_header = header("X-SES-MESSAGE-TAGS").unwrap_or_default();
-        tags.extend(in_header.split(',').filter_map(|tag| tag.trim().split_once('=')).map(|(name, value)| {
-            (name.trim().to_owned(), value.trim().to_owned())
-        }));
+        tags.extend(
+            in_header
+                .split(',')
+                .filter_map(|tag| tag.trim().split_once('='))
+                .map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned())),
+        );
         Ok(Self { from, to, raw, configuration_set, tags })
     }
 
     fn read_parts(form: &Form, region: &str) -> Result<Self, AwsError> {
         let from = form.text("Source").to_owned();
-        let lists = ["ToAddresses", "CcAddresses", "BccAddresses"].map(|list| form.list(&format!("Destination.{list}")));
+        let lists = ["ToAddresses", "CcAddresses", "BccAddresses"]
+            .map(|list| form.list(&format!("Destination.{list}")));
         let to = lists.iter().flatten().map(|to| address(to)).collect();
         let parts = [("Text", "text/plain"), ("Html", "text/html")];
-        let bodies = parts.iter().filter_map(|(part, kind)| Some((*kind, form.get(&format!("Message.Body.{part}.Data"))?)));
-        let raw = mime(&from, &lists[0], form.text("Message.Subject.Data"), &bodies.collect::<Vec<_>>(), region);
+        let bodies = parts
+            .iter()
+            .filter_map(|(part, kind)| Some((*kind, form.get(&format!("Message.Body.{part}.Data"))?)));
+        let raw =
+            mime(&from, &lists[0], form.text("Message.Subject.Data"), &bodies.collect::<Vec<_>>(), region);
         let configuration_set = form.get("ConfigurationSetName").map(str::to_owned);
         Ok(Self { from, to, raw, configuration_set, tags: form.pairs("Tags", "Name", "Value") })
     }
@@ -86,18 +95,24 @@ impl Ses {
     fn admit(&self, letter: &Letter) -> Result<(), AwsError> {
         let from = letter.from_address();
         if letter.to.is_empty() || letter.to.len() > MOST_RECIPIENTS {
-            let told = format!("Recipient count is {}, must be between 1 and {MOST_RECIPIENTS}.", letter.to.len());
+            let told =
+                format!("Recipient count is {}, must be between 1 and {MOST_RECIPIENTS}.", letter.to.len());
             return Err(AwsError::bad("InvalidParameterValue", told));
         }
         if let Some(odd) = letter.to.iter().find(|to| !is_address(to)) {
             return Err(AwsError::bad("InvalidParameterValue", format!("Illegal address: {odd}")));
         }
         if letter.raw.len() > MOST_BYTES {
-            return Err(AwsError::bad("InvalidParameterValue", "Message length is more than 10485760 bytes long."));
+            return Err(AwsError::bad(
+                "InvalidParameterValue",
+                "Message length is more than 10485760 bytes long.",
+            ));
         }
         if self.sender_of(&from).is_none() {
             let region = self.region.to_uppercase();
-            let told = format!("Email address is not verified. The following identities failed the check in region {region}: {from}");
+            let told = format!(
+                "Email address is not verified. The following identities failed the check in region {region}: {from}"
+            );
             return Err(AwsError::bad("MessageRejected", told));
         }
         if let Some(set) = &letter.configuration_set
@@ -153,7 +168,8 @@ pub(super) fn header(raw: &str, name: &str) -> Option<String> {
 
 /// The plain address in `Anna <anna@example.com>`.
 pub(super) fn address(text: &str) -> String {
-    let inner = text.rsplit_once('<').and_then(|(_, rest)| rest.split_once('>')).map_or(text, |(inner, _)| inner);
+    let inner =
+        text.rsplit_once('<').and_then(|(_, rest)| rest.split_once('>')).map_or(text, |(inner, _)| inner);
     inner.trim().to_owned()
 }
 
@@ -168,7 +184,9 @@ fn addresses(list: &str) -> Vec<String> {
 }
 
 fn is_address(text: &str) -> bool {
-    let odd = |character: char| character.is_whitespace() || character.is_control() || matches!(character, '<' | '>' | ',');
+    let odd = |character: char| {
+        character.is_whitespace() || character.is_control() || matches!(character, '<' | '>' | ',')
+    };
     matches!(text.rsplit_once('@'), Some((local, domain)) if !local.is_empty() && !domain.is_empty())
         && !text.contains(odd)
 }
