@@ -140,7 +140,7 @@ impl From<&Operation> for OperationView {
             id: operation.id,
             site: operation.site,
             fqdn: operation.fqdn.clone(),
-            kind: operation.kind,
+            kind: operation.workflow,
             state: operation.state,
             percent: operation.percent(),
             step: operation.step(),
@@ -182,7 +182,7 @@ impl StepView {
                 error: step.and_then(|step| step.error.as_ref()).map(FailureView::from),
             }
         };
-        operation.kind.steps().iter().enumerate().map(view).collect()
+        operation.workflow.steps().iter().enumerate().map(view).collect()
     }
 }
 

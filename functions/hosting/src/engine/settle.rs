@@ -62,7 +62,7 @@ impl Run<'_> {
         let operation = self.operation.value.clone().advanced(self.now());
         let Changed { mut site, mut event } = self.site_after(changed);
         if operation.state == OperationState::Succeeded {
-            site = site.operation_succeeded(operation.kind, self.now());
+            site = site.operation_succeeded(operation.workflow, self.now());
             if site.state == SiteState::Retained {
                 event = Some(self.origin.event(site.org, &site.deleted()));
             }

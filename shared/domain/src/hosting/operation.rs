@@ -23,7 +23,7 @@ pub struct Operation {
     /// The site's name, for messages about the operation.
     pub fqdn: String,
     /// Which workflow.
-    pub kind: OperationKind,
+    pub workflow: OperationKind,
     /// Where it stands.
     pub state: OperationState,
     /// Whether steps are done or taken back.
@@ -121,7 +121,7 @@ impl Operation {
             org,
             site,
             fqdn: fqdn.to_owned(),
-            kind,
+            workflow: kind,
             state: OperationState::Queued,
             direction: Direction::Forward,
             cursor: 0,
@@ -141,13 +141,13 @@ impl Operation {
     /// `None` when the operation is over.
     #[must_use]
     pub fn step(&self) -> Option<StepName> {
-        if self.state.is_final() { None } else { self.kind.steps().get(self.cursor).copied() }
+        if self.state.is_final() { None } else { self.workflow.steps().get(self.cursor).copied() }
     }
 
     /// How many steps are done, in percent.
     #[must_use]
     pub fn percent(&self) -> u8 {
-        let done = self.cursor.min(self.kind.steps().len()) * 100 / self.kind.steps().len();
+        let done = self.cursor.min(self.workflow.steps().len()) * 100 / self.workflow.steps().len();
         u8::try_from(done).unwrap_or(100)
     }
 
@@ -163,7 +163,7 @@ impl Operation {
     pub fn advanced(self, now: Timestamp) -> Self {
         let point_of_no_return = self.point_of_no_return || self.step() == Some(StepName::Activate);
         let cursor = self.cursor + 1;
-        let over = cursor >= self.kind.steps().len();
+        let over = cursor >= self.workflow.steps().len();
         let state = if over { OperationState::Succeeded } else { OperationState::Running };
         let ended_at = over.then_some(now);
         Self { cursor, state, point_of_no_return, error: None, ended_at, next_at: now, ..self }
@@ -211,7 +211,7 @@ impl Operation {
             operation: self.id,
             site: self.site,
             fqdn: self.fqdn.clone(),
-            kind: self.kind,
+            kind: self.workflow,
             direction: self.direction,
             failure: failure.clone(),
             requested_by: self.requested_by,
@@ -266,13 +266,13 @@ impl Operation {
     }
 
     fn turned_back(self, now: Timestamp) -> Self {
-        let last = self.kind.steps().len() - 1;
+        let last = self.workflow.steps().len() - 1;
         let cursor = self.cursor.min(last);
         Self { direction: Direction::Back, state: OperationState::Compensating, cursor, next_at: now, ..self }
     }
 
     fn queued(&self, reason: QueueReason) -> OperationQueued {
-        OperationQueued { operation: self.id, site: self.site, kind: self.kind, reason }
+        OperationQueued { operation: self.id, site: self.site, kind: self.workflow, reason }
     }
 }
 

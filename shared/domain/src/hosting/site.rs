@@ -542,7 +542,7 @@ mod tests {
         assert_eq!(deletion.operation, None);
         let site = deletion.site.operation_succeeded(OperationKind::Provision, NOW);
         let (site, next) = site.next_operation(request(5));
-        assert_eq!(next.map(|(operation, _)| operation.kind), Some(OperationKind::Deprovision));
+        assert_eq!(next.map(|(operation, _)| operation.workflow), Some(OperationKind::Deprovision));
         let retained = site.operation_succeeded(OperationKind::Deprovision, NOW);
         assert_eq!((retained.state, retained.retained_until), (SiteState::Retained, Some(NOW + RETENTION)));
         assert!(!retained.counts());
