@@ -7,7 +7,8 @@ use std::str::FromStr;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use domain::{Event, OrgId, Timestamp};
-use serde::{Deserialize, Serialize};
+use http::HeaderValue;
+use serde::Serialize;
 
 use super::idempotency::Idempotency;
 use super::reply::Reply;
@@ -19,40 +20,8 @@ use crate::{App, Error, Result, config, hash};
 /// The most bytes of a body that is read.
 const LARGEST_BODY: usize = 1024 * 1024;
 
-/// API Gateway's event; only what is used of it.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct GatewayEvent {
-    #[serde(default)]
-    route_key: String,
-    #[serde(default)]
-    raw_path: String,
-    #[serde(default)]
-    raw_query_string: String,
-    #[serde(default)]
-    headers: HashMap<String, String>,
-    #[serde(default)]
-    path_parameters: HashMap<String, String>,
-    request_context: GatewayContext,
-    #[serde(default)]
-    body: Option<String>,
-    #[serde(default)]
-    is_base64_encoded: bool,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct GatewayContext {
-    http: GatewayHttp,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct GatewayHttp {
-    method: String,
-    #[serde(default)]
-    source_ip: String,
-}
+/// API Gateway's event. Only the type is lambda_http's: its own conversion to a request panics where a path makes no URI.
+pub(crate) type GatewayEvent = lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 
 /// A request before anybody was let in.
 #[derive(Debug, Clone)]
@@ -77,23 +46,23 @@ enum Body {
 
 impl RequestParts {
     pub(crate) fn new(event: GatewayEvent) -> Self {
-        let GatewayEvent { raw_path, raw_query_string, headers, path_parameters, request_context, .. } =
-            event;
+        let caller = event.request_context.http;
+        let read = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         let headers: HashMap<_, _> =
-            headers.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
+            event.headers.iter().map(|(name, value)| (name.as_str().to_owned(), read(value))).collect();
         let secret = config::optional("ORIGIN_SECRET");
         let shown = headers.get("x-origin-secret").map(String::as_str).unwrap_or_default();
         let proven = secret.as_ref().is_some_and(|secret| hash::same(secret.as_bytes(), shown.as_bytes()));
         let viewer = headers.get("cloudfront-viewer-address").filter(|_| proven);
-        let source = request_context.http.source_ip.parse().ok();
+        let source = caller.source_ip.and_then(|ip| ip.parse().ok());
         let ip = viewer.and_then(|address| viewer_ip(address)).or(source);
         Self {
-            method: request_context.http.method,
-            path: raw_path,
-            route: event.route_key,
-            query: raw_query_string,
+            method: caller.method.as_str().to_owned(),
+            path: event.raw_path.unwrap_or_default(),
+            route: event.route_key.unwrap_or_default(),
+            query: event.raw_query_string.unwrap_or_default(),
             headers,
-            parameters: path_parameters,
+            parameters: event.path_parameters,
             body: Body::new(event.body.unwrap_or_default(), event.is_base64_encoded),
             ip: ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
             came_by_front_door: proven || secret.is_none(),
