@@ -31,43 +31,46 @@ pub enum Openness {
     Emptying,
 }
 
-/// The bucket's policy. It only denies: who may come near a bucket at all is said by the roles of functions, hosts and
-/// sessions, and a denial holds against all of them.
+/// The bucket's policy.
 ///
-/// `access_role` is the ARN of the role whose sessions carry the tag `site`.
+/// `access_role` is the ARN of the role whose sessions carry the tag `site`. The role has no rights of its own: what its
+/// sessions reach is said here alone.
 #[must_use]
 pub fn policy(bucket: &str, site: SiteId, access_role: &str, openness: Openness) -> Value {
     let whole = format!("arn:aws:s3:::{bucket}");
     let objects = format!("{whole}/*");
-    let everything = [&whole, &objects];
-    let sessions = |sid: &str| {
+    let sessions = |sid: &str, actions: &[&str], resource: &str| {
         json!({
             "Sid": sid,
-            "Effect": "Deny",
+            "Effect": "Allow",
             "Principal": {"AWS": access_role},
-            "Action": "s3:*",
-            "Resource": everything,
+            "Action": actions,
+            "Resource": resource,
+            "Condition": {"StringEquals": {"aws:PrincipalTag/site": site}},
         })
     };
-    let nobody = |sid: &str, actions: &[&str]| json!({"Sid": sid, "Effect": "Deny", "Principal": "*", "Action": actions, "Resource": objects});
+    let nobody = |sid: &str, actions: &[&str]| {
+        json!({"Sid": sid, "Effect": "Deny", "Principal": "*", "Action": actions, "Resource": objects})
+    };
     let tls_only = json!({
         "Sid": "TlsOnly",
         "Effect": "Deny",
         "Principal": "*",
         "Action": "s3:*",
-        "Resource": everything,
+        "Resource": [&whole, &objects],
         "Condition": {"Bool": {"aws:SecureTransport": "false"}},
     });
-    let mut only_this_site = sessions("OnlySessionsOfThisSite");
-    only_this_site["Condition"] = json!({"StringNotEquals": {"aws:PrincipalTag/site": site}});
+    let files = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"];
     let further = match openness {
-        Openness::Shut => vec![sessions("NoSessions")],
-        Openness::Open => vec![only_this_site],
+        Openness::Shut => Vec::new(),
+        Openness::Open => vec![
+            sessions("FilesOfThisSite", &files, &objects),
+            sessions("ListsOfThisSite", &["s3:ListBucket", "s3:GetBucketLocation"], &whole),
+        ],
         Openness::Retained => {
-            let writes = ["s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"];
-            vec![only_this_site, nobody("Retained", &writes)]
+            vec![nobody("Retained", &["s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"])]
         }
-        Openness::Emptying => vec![sessions("NoSessions"), nobody("Emptying", &["s3:PutObject"])],
+        Openness::Emptying => vec![nobody("Emptying", &["s3:PutObject"])],
     };
     let statements: Vec<Value> = std::iter::once(tls_only).chain(further).collect();
     json!({"Version": "2012-10-17", "Statement": statements})
@@ -98,9 +101,9 @@ mod tests {
                 .map(|all| all.iter().map(sid).collect::<Vec<_>>())
                 .unwrap_or_default()
         };
-        assert_eq!(sids(Openness::Shut), ["TlsOnly", "NoSessions"]);
-        assert_eq!(sids(Openness::Open), ["TlsOnly", "OnlySessionsOfThisSite"]);
-        assert_eq!(sids(Openness::Retained), ["TlsOnly", "OnlySessionsOfThisSite", "Retained"]);
-        assert_eq!(sids(Openness::Emptying), ["TlsOnly", "NoSessions", "Emptying"]);
+        assert_eq!(sids(Openness::Shut), ["TlsOnly"]);
+        assert_eq!(sids(Openness::Open), ["TlsOnly", "FilesOfThisSite", "ListsOfThisSite"]);
+        assert_eq!(sids(Openness::Retained), ["TlsOnly", "Retained"]);
+        assert_eq!(sids(Openness::Emptying), ["TlsOnly", "Emptying"]);
     }
 }
