@@ -244,9 +244,14 @@ impl Lambda {
 
     fn start(&self, hosted: &Arc<Hosted>) -> Result<Arc<Sandbox>, String> {
         let number = lock(&hosted.record).next_number();
-        let sandbox = Sandbox::start(&self.inner.settings, hosted, number, &self.binary(&hosted.function))?;
+        let (settings, binary) = (&self.inner.settings, self.binary(&hosted.function));
+        let sandbox = Sandbox::new(settings, &hosted.function, number, &binary);
         (self.inner.enlist)(&hosted.function, &sandbox.access_key, true);
         lock(&self.inner.sandboxes).insert(sandbox.id.clone(), Arc::clone(&sandbox));
+        if let Err(why) = sandbox.start(settings, hosted, &binary) {
+            self.forget(hosted, &sandbox);
+            return Err(why);
+        }
         Ok(sandbox)
     }
 

@@ -14,6 +14,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{Hosted, Settings, lock};
+use crate::template::model::Function;
 
 /// A function's own failure.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,16 +82,11 @@ pub(super) struct Sandbox {
 }
 
 impl Sandbox {
-    pub(super) fn start(
-        settings: &Settings,
-        hosted: &Arc<Hosted>,
-        number: u64,
-        binary: &Path,
-    ) -> Result<Arc<Self>, String> {
-        let function = &hosted.function;
+    /// A process yet to be started: it must be known by its id and key before it runs, as it asks for work at once.
+    pub(super) fn new(settings: &Settings, function: &Function, number: u64, binary: &Path) -> Arc<Self> {
         let word = crate::random::word();
         let (give, take) = mpsc::unbounded_channel();
-        let sandbox = Arc::new(Self {
+        Arc::new(Self {
             id: format!("{}-{number}-{}", function.verb, &word[..6]),
             access_key: format!("AKIA{}", word.to_ascii_uppercase()),
             arn: format!(
@@ -103,8 +99,17 @@ impl Sandbox {
             give,
             take: tokio::sync::Mutex::new(take),
             current: Mutex::new(None),
-        });
-        let mut child = sandbox
+        })
+    }
+
+    /// Starts it.
+    pub(super) fn start(
+        self: &Arc<Self>,
+        settings: &Settings,
+        hosted: &Arc<Hosted>,
+        binary: &Path,
+    ) -> Result<(), String> {
+        let mut child = self
             .command(settings, hosted, binary)
             .spawn()
             .map_err(|error| format!("the binary {} cannot be started: {error}", binary.display()))?;
@@ -112,9 +117,9 @@ impl Sandbox {
             child.stdout.take().map(|pipe| tokio::spawn(copy(pipe, Arc::clone(hosted), settings.echo))),
             child.stderr.take().map(|pipe| tokio::spawn(copy(pipe, Arc::clone(hosted), settings.echo))),
         ];
-        *lock(&sandbox.child) = Some(child);
-        tokio::spawn(watch_over(Arc::clone(&sandbox), output));
-        Ok(sandbox)
+        *lock(&self.child) = Some(child);
+        tokio::spawn(watch_over(Arc::clone(self), output));
+        Ok(())
     }
 
     fn command(&self, settings: &Settings, hosted: &Hosted, binary: &Path) -> Command {

@@ -22,6 +22,7 @@ pub(super) fn all(core: &Core) -> Value {
         "instances": core.instances.view(),
         "dns": dns(core),
         "identities": core.cloud.ses().identities(),
+        "refused": refused(core),
     })
 }
 
@@ -76,6 +77,21 @@ fn events(core: &Core) -> Value {
     })
     .take(LATEST)
     .collect()
+}
+
+/// The latest AWS calls that were refused, newest first.
+fn refused(core: &Core) -> Value {
+    let calls = core.cloud.calls().recent();
+    let refused = calls.iter().rev().filter(|call| call.status >= 400);
+    refused
+        .take(LATEST)
+        .map(|call| {
+            json!({
+                "at": call.at, "function": call.function, "service": call.service, "operation": call.operation,
+                "resource": call.resource, "status": call.status, "request": call.request,
+            })
+        })
+        .collect()
 }
 
 /// Every function with its record.
