@@ -129,6 +129,7 @@ impl Stack {
         let request = Request::post("/")
             .header("x-amz-target", "DynamoDB_20120810.PutItem")
             .header("content-type", "application/x-amz-json-1.0")
+            .header("x-amz-date", "20260101T000000Z")
             .header(
                 "authorization",
                 format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"),
