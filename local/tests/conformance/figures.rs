@@ -62,3 +62,51 @@ async fn figures() {
         .await;
     }
 }
+
+/// The endpoint alone, without the SDK and without the way over HTTP to it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "measures"]
+async fn figures_of_the_endpoint_alone() {
+    let (served, client) = table().await;
+    put(&client, "a", "1").send().await.unwrap();
+    served.cloud.sqs().create_queue("q", &Map::new()).unwrap();
+    let call = async |service: &str, target: &str, body: String| {
+        let signed = format!(
+            "AWS4-HMAC-SHA256 Credential=local/20261121/eu-west-1/{service}/aws4_request, SignedHeaders=host, Signature=0"
+        );
+        let request = http::Request::post("/")
+            .header("authorization", signed)
+            .header("x-amz-date", "20261121T000000Z")
+            .header("content-type", "application/x-amz-json-1.0")
+            .header("x-amz-target", target);
+        let answer = served.cloud.handle(request.body(body.into()).unwrap()).await;
+        assert!(answer.status().is_success(), "{answer:?}");
+    };
+    let kilobyte = "x".repeat(1_000);
+    for clients in [1, 16] {
+        rate("PutItem", clients, 300, |number| {
+            let item =
+                serde_json::json!({"pk": {"S": number.to_string()}, "sk": {"S": "1"}, "d": {"S": kilobyte}});
+            call(
+                "dynamodb",
+                "DynamoDB_20120810.PutItem",
+                serde_json::json!({"TableName": "things", "Item": item}).to_string(),
+            )
+        })
+        .await;
+        rate("GetItem", clients, 300, |_| {
+            let key = serde_json::json!({"pk": {"S": "a"}, "sk": {"S": "1"}});
+            call(
+                "dynamodb",
+                "DynamoDB_20120810.GetItem",
+                serde_json::json!({"TableName": "things", "Key": key}).to_string(),
+            )
+        })
+        .await;
+        rate("SendMessage", clients, 300, |_| {
+            let message = serde_json::json!({"QueueUrl": "q", "MessageBody": "m"});
+            call("sqs", "AmazonSQS.SendMessage", message.to_string())
+        })
+        .await;
+    }
+}

@@ -103,6 +103,7 @@ async fn serve(listener: TcpListener, cloud: Cloud) {
 }
 
 /// A client without the SDK: for links.
+#[allow(clippy::disallowed_methods, reason = "it plays somebody who follows a link, not a function")]
 pub(crate) fn http_client() -> reqwest::Client {
     // Another test may have been first.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();

@@ -249,7 +249,7 @@ async fn queues_are_listed_tagged_purged_and_deleted() {
     client.purge_queue().queue_url(&url).send().await.unwrap();
     assert!(receive(&client, &url, 1).await.is_empty());
     let listed = client.list_queues().queue_name_prefix("mi").send().await.unwrap();
-    assert_eq!(listed.queue_urls(), [url.clone()]);
+    assert_eq!(listed.queue_urls(), std::slice::from_ref(&url));
     client.tag_queue().queue_url(&url).tags("a", "b").send().await.unwrap();
     assert_eq!(client.list_queue_tags().queue_url(&url).send().await.unwrap().tags().unwrap()["a"], "b");
     client

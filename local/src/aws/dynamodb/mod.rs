@@ -76,6 +76,8 @@ impl DynamoDb {
         let path = data.join("dynamodb.db");
         let path = path.to_str().ok_or_else(|| Error::new("the data folder's name is not UTF-8"))?;
         let database = Database::new(path).context("opening DynamoDB's file")?;
+        // Its "normal" mode: a crash of the process loses nothing, and no write waits for the disk.
+        database.disable_bulk_loading().context("opening DynamoDB's file")?;
         let storage = Storage::new(path).context("opening DynamoDB's file")?;
         let storage = storage.with_clock(Arc::new(StackClock(clock.clone())));
         let connection = rusqlite::Connection::open(path)?;

@@ -90,7 +90,7 @@ impl Ses {
             return vec![Needed::new(action, "*")];
         }
         let letter = send::Letter::read(operation, form, &self.region).ok();
-        let from = letter.as_ref().map(|letter| letter.from_address()).unwrap_or_default();
+        let from = letter.as_ref().map(|letter| letter.sender()).unwrap_or_default();
         let identity = self.sending_identity(&from);
         let with_sender = |needed: Needed| needed.with("ses:FromAddress", &*from);
         let mut needs = vec![with_sender(Needed::new(&*action, self.identity_arn(&identity)))];

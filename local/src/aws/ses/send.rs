@@ -74,7 +74,7 @@ impl Letter {
     }
 
     /// The sender's plain address.
-    pub(super) fn from_address(&self) -> String {
+    pub(super) fn sender(&self) -> String {
         address(&self.from)
     }
 }
@@ -93,7 +93,7 @@ impl Ses {
     }
 
     fn admit(&self, letter: &Letter) -> Result<(), AwsError> {
-        let from = letter.from_address();
+        let from = letter.sender();
         if letter.to.is_empty() || letter.to.len() > MOST_RECIPIENTS {
             let told =
                 format!("Recipient count is {}, must be between 1 and {MOST_RECIPIENTS}.", letter.to.len());
