@@ -69,6 +69,7 @@ impl Payload for MailEvent {
         let Told { event_type, mail, bounce, complaint } = parse(data)?;
         let lacking = |what: &str| Error::Malformed(format!("a {event_type} without its {what}"));
         let (feedback, recipients) = match event_type.as_str() {
+            "Send" => (Some(Feedback::Accepted), Vec::new()),
             "Delivery" => (Some(Feedback::Delivered), Vec::new()),
             "Reject" | "Rendering Failure" => (Some(Feedback::Rejected), Vec::new()),
             "Bounce" => {
@@ -80,7 +81,7 @@ impl Payload for MailEvent {
                 let complaint = complaint.ok_or_else(|| lacking("complaint"))?;
                 (Some(Feedback::Complained), complaint.complained_recipients)
             }
-            "Send" | "Open" | "Click" | "DeliveryDelay" | "Subscription" => (None, Vec::new()),
+            "Open" | "Click" | "DeliveryDelay" | "Subscription" => (None, Vec::new()),
             other => {
                 return Err(Error::refused(
                     "unknown_message",

@@ -127,15 +127,17 @@ fn mime(delivery: &Delivery, notice: &Notice, mail: Mail, from: &Email) -> Resul
     message.write_to_vec().map_err(Error::caused)
 }
 
-/// What a failed call means. An answer of SES is a certain no, whatever its status; so is a call that found nobody to
-/// speak to. A call that broke off in between may have been heard.
-fn judge<R>(error: &SdkError<SendRawEmailError, R>) -> Handed {
+/// What a failed call means. SES's refusals are certain, and so is a call that found nobody to speak to. A call that broke
+/// off, or that ended in a fault on SES's side, may have had its effect.
+fn judge(error: &SdkError<SendRawEmailError>) -> Handed {
     match error {
         SdkError::ServiceError(answer) => {
             let code = answer.err().code().unwrap_or("Unknown").to_owned();
+            let status = answer.raw().status().as_u16();
             match code.as_str() {
                 "MessageRejected" | "InvalidParameterValue" | "ValidationError" => Handed::Refused(code),
-                _ => Handed::Later { reason: code, certain: true },
+                // 503 says that it was not even begun.
+                _ => Handed::Later { reason: code, certain: status < 500 || status == 503 },
             }
         }
         SdkError::ConstructionFailure(_) => Handed::Later { reason: "Unsendable".to_owned(), certain: true },

@@ -148,7 +148,8 @@ fn link(notice: &Notice, places: Places<'_>) -> Option<String> {
 
 /// A site is reached as the application is: by https in production, on the local stack's port there.
 fn site_url(app: &str, fqdn: &str) -> String {
-    let (scheme, host) = app.split_once("://").unwrap_or(("https", app));
+    let (scheme, rest) = app.split_once("://").unwrap_or(("https", app));
+    let host = rest.split('/').next().unwrap_or_default();
     let port = host.rsplit_once(':').map(|(_, port)| format!(":{port}")).unwrap_or_default();
     format!("{scheme}://{fqdn}{port}/")
 }

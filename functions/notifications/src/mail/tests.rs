@@ -171,7 +171,7 @@ fn a_site_is_reached_as_the_application_is() {
         "https://acme.sites.example.com/"
     );
     assert_eq!(
-        site_url("http://localhost:4567", "acme.sites.localhost"),
+        site_url("http://localhost:4567/app", "acme.sites.localhost"),
         "http://acme.sites.localhost:4567/"
     );
 }

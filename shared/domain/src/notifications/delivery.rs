@@ -10,6 +10,8 @@ use crate::{DeliveryId, Email, Event, EventId, Locale, OrgId, Timestamp, UserId}
 
 /// How long a worker has a delivery to itself; longer than its time limit, shorter than its queue's visibility timeout.
 pub const CLAIM: Duration = Duration::from_secs(60);
+/// How long SES may take to tell that a mail left.
+const HEARING: Duration = Duration::from_secs(5 * 60);
 /// How long a mail is worth sending.
 pub const PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long a delivery's record is kept.
@@ -99,6 +101,9 @@ pub struct Delivery {
     /// Until when a worker has it to itself. In the past: that worker died, and nobody knows whether SES has the mail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claimed_until: Option<Timestamp>,
+    /// How many workers died while they had it.
+    #[serde(default)]
+    pub deaths: u32,
     /// Whether it may have been sent twice.
     pub maybe_duplicate: bool,
     /// SES's name for it.
@@ -129,6 +134,8 @@ pub enum Claim {
 /// What SES tells of a mail afterwards.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Feedback {
+    /// SES has taken it.
+    Accepted,
     /// The recipient's server accepted it.
     Delivered,
     /// The recipient's server refused it.
@@ -185,6 +192,7 @@ impl Delivery {
             state: DeliveryState::Queued,
             tries: 0,
             claimed_until: None,
+            deaths: 0,
             maybe_duplicate: false,
             message_id: None,
             reason: None,
@@ -196,7 +204,8 @@ impl Delivery {
     /// A worker wants to send it.
     ///
     /// A worker that died between SES's yes and its record leaves the outcome unknown. The mail is then sent once more
-    /// and marked; after a second such death it is given up, so that no reader gets it more than twice.
+    /// and marked, unless SES has told meanwhile that it left; after a second death it is given up, as there may be
+    /// something about it that kills workers, and its reader would get it again and again.
     #[must_use]
     pub fn claim(mut self, now: Timestamp) -> Claim {
         if self.state > DeliveryState::Sending {
@@ -209,9 +218,10 @@ impl Delivery {
             return Claim::GiveUp(self.failed("too_late", now));
         }
         if self.claimed_until.is_some() {
-            if self.maybe_duplicate {
+            if self.deaths > 0 {
                 return Claim::GiveUp(self.failed("outcome_unknown", now));
             }
+            self.deaths += 1;
             self.maybe_duplicate = true;
         }
         self.state = DeliveryState::Sending;
@@ -254,31 +264,30 @@ impl Delivery {
         Self { reason: Some(reason.into()), ..self.settled(DeliveryState::Failed, now) }
     }
 
-    /// SES said no for now, or said nothing. It is tried again after [`Delivery::wait`].
-    ///
-    /// Without certainty the claim stands, so that the next worker knows that the mail may have left.
+    /// SES said no for now, or nothing that one could rely on. It is tried again after [`Delivery::wait`].
     #[must_use]
     pub fn put_off(mut self, reason: impl Into<String>, certain: bool, now: Timestamp) -> Self {
-        if certain {
-            self.claimed_until = None;
-        }
+        self.claimed_until = None;
+        self.maybe_duplicate |= !certain;
         self.reason = Some(reason.into());
         self.updated_at = now;
         self
     }
 
-    /// How long the next try waits after the one that has just failed.
+    /// How long the next try waits after the one that has just failed. If the mail may have left, SES gets the time to
+    /// say so, which spares the repeat.
     #[must_use]
     pub fn wait(&self) -> Duration {
         let turn = usize::try_from(self.tries.saturating_sub(1)).unwrap_or(usize::MAX);
         let wait = WAITS[turn.min(WAITS.len() - 1)];
-        if self.claimed_until.is_some() { wait.max(CLAIM + Duration::from_secs(5)) } else { wait }
+        if self.maybe_duplicate { wait.max(HEARING) } else { wait }
     }
 
     /// SES tells what became of it, perhaps late, twice, or in the wrong order.
     #[must_use]
     pub fn observe(self, feedback: &Feedback, now: Timestamp) -> Self {
         let state = match feedback {
+            Feedback::Accepted => DeliveryState::Sent,
             Feedback::Delivered => DeliveryState::Delivered,
             Feedback::Bounced { .. } => DeliveryState::Bounced,
             Feedback::Complained => DeliveryState::Complained,
@@ -306,7 +315,7 @@ impl Feedback {
         match self {
             Self::Bounced { permanent: true } => Some(SuppressionReason::Bounce),
             Self::Complained => Some(SuppressionReason::Complaint),
-            Self::Bounced { permanent: false } | Self::Delivered | Self::Rejected => None,
+            Self::Bounced { permanent: false } | Self::Accepted | Self::Delivered | Self::Rejected => None,
         }
     }
 }
@@ -346,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_outcome_is_repeated_once_and_marked() {
+    fn a_workers_death_is_repeated_once_and_marked() {
         let again = claimed(claimed(delivery(), NOW), NOW + CLAIM);
         assert!(again.maybe_duplicate);
         match again.claim(NOW + CLAIM * 2) {
@@ -380,11 +389,14 @@ mod tests {
     }
 
     #[test]
-    fn no_answer_keeps_the_claim_until_after_the_wait_for_the_next_try() {
-        let waiting = claimed(delivery(), NOW).put_off("timeout", false, NOW);
-        let wait = waiting.wait();
-        assert!(wait > CLAIM);
-        assert!(claimed(waiting, NOW + wait).maybe_duplicate);
+    fn an_unsure_no_waits_for_what_ses_tells_and_is_marked() {
+        let waiting = claimed(delivery(), NOW).put_off("InternalFailure", false, NOW);
+        assert_eq!(waiting.wait(), HEARING);
+        let again = claimed(waiting.clone(), NOW + HEARING);
+        assert_eq!((again.maybe_duplicate, again.deaths), (true, 0));
+        let told = waiting.observe(&Feedback::Accepted, NOW);
+        assert_eq!(told.state, DeliveryState::Sent);
+        assert_eq!(told.claim(NOW + HEARING), Claim::Settled);
     }
 
     #[test]
