@@ -196,7 +196,8 @@ impl Merged {
         };
         responses.insert(told["status"].as_str().unwrap_or("2XX").to_owned(), success);
         let mut problems = vec![("500", true), ("503", true), ("405", true)];
-        problems.push(("401", signed));
+        // A public endpoint may take credentials in its body: a password, a refresh token, a host's token.
+        problems.push(("401", signed || has_body));
         problems.push(("403", signed));
         problems.push(("404", route.path.contains('{')));
         problems.push(("400", has_body || told["query"]["type"] != "null"));
