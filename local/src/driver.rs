@@ -15,6 +15,8 @@ use crate::{Context, Error, Result};
 const PATIENCE: Duration = Duration::from_secs(120);
 /// In real time, machines come up and go down without telling the clock when.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// How often old stream records are dropped.
+const CLEANING: Duration = Duration::from_secs(600);
 
 impl Core {
     /// Waits until no invocation runs, no message waits for a function and no change of a table is unread.
@@ -167,7 +169,13 @@ impl Core {
 /// Starts what falls due as real time passes.
 pub(crate) async fn keep_time(core: Arc<Core>) {
     let mut moves = core.clock.watch();
+    let mut cleaned = core.clock.now();
     loop {
+        if core.clock.now().since(cleaned) > CLEANING {
+            cleaned = core.clock.now();
+            // What is not cleaned now is cleaned next time.
+            let _ = core.cloud.dynamodb().trim_streams();
+        }
         moves.borrow_and_update();
         // A failure here is a full disk or the like, which every other part tells of as well.
         let _ = core.start_due().await;

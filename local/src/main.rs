@@ -86,7 +86,10 @@ fn arguments() -> Result<Arguments> {
         ["openapi"] => arguments.command = Command::Openapi,
         ["keys"] => arguments.command = Command::Keys,
         other => {
-            return Err(Error::new(format!("`{}` is no command; see `cargo run -- --help`", other.join(" "))));
+            return Err(Error::new(format!(
+                "`{}` is no command; see `cargo run -- --help`",
+                other.join(" ")
+            )));
         }
     }
     Ok(arguments)
@@ -184,11 +187,7 @@ async fn invoke(arguments: &Arguments, function: &str, event: Option<&PathBuf>) 
             Running::start(Options { port: None, real_time: false, ..options(arguments, true)? }).await?
         }
     };
-    let name = running.core.model.function(function).map(|function| function.name.clone());
-    let name = name.ok_or_else(|| Error::new(format!("there is no function `{function}`")))?;
-    let done = running.core.lambda.invoke_when_free(&name, event.into()).await;
-    let invocation = done.map_err(|refused| Error::new(format!("{function}: {refused:?}")))?;
-    match invocation.result {
+    match running.core.run_once(function, event.as_bytes()).await? {
         Ok(reply) => {
             say(&format!("{}\n", String::from_utf8_lossy(&reply)));
             Ok(())

@@ -187,9 +187,7 @@ fn front_door(core: &Core, source: IpAddr, parts: &mut Parts) {
         IpAddr::V4(address) => format!("{address}:0"),
         IpAddr::V6(address) => format!("[{address}]:0"),
     };
-    let secret =
-        core.secrets.get(&crate::keys::platform_secret()).and_then(|secret| secret["origin_secret"].as_str());
-    for (name, value) in [(SECRET, secret.unwrap_or_default()), ("cloudfront-viewer-address", &viewer)] {
+    for (name, value) in [(SECRET, core.origin_secret()), ("cloudfront-viewer-address", &viewer)] {
         if let Ok(value) = HeaderValue::from_str(value) {
             parts.headers.insert(name, value);
         }

@@ -124,15 +124,8 @@ impl Stack {
     /// # Panics
     /// When there is no such function.
     pub async fn invoke(&self, function: &str, event: Value) -> Result<Value, crate::lambda::FunctionError> {
-        let name = self.core().model.function(function).map(|function| function.name.clone());
-        let name = name.unwrap_or_else(|| panic!("there is no function {function}"));
-        let payload = bytes::Bytes::from(event.to_string());
-        match self.core().lambda.invoke_when_free(&name, payload).await {
-            Ok(invocation) => {
-                invocation.result.map(|reply| serde_json::from_slice(&reply).unwrap_or(Value::Null))
-            }
-            Err(refused) => panic!("{function}: {refused:?}"),
-        }
+        let result = told(self.core().run_once(function, event.to_string().as_bytes()).await);
+        result.map(|reply| serde_json::from_slice(&reply).unwrap_or(Value::Null))
     }
 
     /// Mails sent to an address, oldest first.

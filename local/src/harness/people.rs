@@ -23,8 +23,7 @@ impl Stack {
     pub fn client(&self) -> Client {
         let number = NEXT_ADDRESS.fetch_add(1, Ordering::Relaxed) % (1 << 17);
         let address = IpAddr::V4(Ipv4Addr::from(u32::from(Ipv4Addr::new(198, 18, 0, 0)) + number));
-        let secret = &self.core().secrets[&keys::platform_secret()]["origin_secret"];
-        Client::new(self.web.clone(), address, secret.as_str().unwrap_or_default())
+        Client::new(self.web.clone(), address, self.core().origin_secret())
     }
 
     /// Signs a new person up, through the gateway.

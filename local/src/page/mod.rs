@@ -113,18 +113,13 @@ async fn act(core: &Arc<Core>, parts: &Parts, body: &Bytes, words: &[&str]) -> R
 }
 
 async fn invoke(core: &Arc<Core>, function: &str, body: &Bytes) -> Response<Bytes> {
-    let Some(name) = core.model.function(function).map(|function| function.name.clone()) else {
-        return message(StatusCode::NOT_FOUND, &format!("there is no function {function}"));
-    };
-    match core.lambda.invoke_when_free(&name, body.clone()).await {
-        Ok(invocation) => match invocation.result {
-            Ok(reply) => json_response(StatusCode::OK, &String::from_utf8_lossy(&reply)),
-            Err(error) => json_response(
-                StatusCode::BAD_GATEWAY,
-                &json!({ "errorType": error.kind, "errorMessage": error.message }).to_string(),
-            ),
-        },
-        Err(refused) => message(StatusCode::TOO_MANY_REQUESTS, &format!("{refused:?}")),
+    match core.run_once(function, body).await {
+        Ok(Ok(reply)) => json_response(StatusCode::OK, &String::from_utf8_lossy(&reply)),
+        Ok(Err(error)) => json_response(
+            StatusCode::BAD_GATEWAY,
+            &json!({ "errorType": error.kind, "errorMessage": error.message }).to_string(),
+        ),
+        Err(error) => message(StatusCode::UNPROCESSABLE_ENTITY, &error.to_string()),
     }
 }
 

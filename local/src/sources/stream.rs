@@ -128,13 +128,25 @@ impl Reading {
                 let second = first.split_off(first.len() / 2);
                 waiting.push(Batch { records: second, failures: batch.failures });
                 waiting.push(Batch { records: first, failures: batch.failures });
-            } else if self.source.retries.is_some_and(|retries| failures > retries) {
+            } else if self.source.retries.is_some_and(|retries| failures > retries)
+                || self.is_old(core, &rest)
+            {
                 self.give_up(core, &rest, failures).await;
             } else {
                 self.pause(core, failures).await;
                 waiting.push(Batch { records: rest, failures });
             }
         }
+    }
+
+    fn is_old(&self, core: &Core, records: &[Value]) -> bool {
+        let created =
+            records.first().and_then(|record| record["dynamodb"]["ApproximateCreationDateTime"].as_f64());
+        let created = created.map(|seconds| Timestamp::from_secs(seconds as i64));
+        self.source
+            .oldest
+            .zip(created)
+            .is_some_and(|(oldest, created)| core.clock.now().since(created) > oldest)
     }
 
     /// The index of the first record that failed; `None` when all went well.

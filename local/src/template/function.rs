@@ -72,7 +72,7 @@ pub(super) fn read(id: &str, stack: &str, area: &str, node: &Node, roles: &[Role
     };
     let mut triggers = Vec::new();
     for (name, event) in fields.get("Events").map(Node::entries).unwrap_or_default() {
-        triggers.push(trigger(&format!("{stack}-{id}{name}"), event)?);
+        triggers.extend(trigger(&format!("{stack}-{id}{name}"), event)?);
     }
     let mut statements = match fields.get("Policies") {
         Some(policies) => policies_of(policies)?,
@@ -105,12 +105,15 @@ pub(super) fn read(id: &str, stack: &str, area: &str, node: &Node, roles: &[Role
     Ok(function)
 }
 
-fn trigger(name: &str, event: &Node) -> Result<Trigger> {
+/// What an event of the template means; nothing when it is switched off.
+fn trigger(name: &str, event: &Node) -> Result<Option<Trigger>> {
     let outer = Fields::of(event, "an event")?;
     let kind = outer.text("Type")?;
     let properties = outer.need("Properties")?;
     outer.done()?;
     let fields = Fields::of(properties, format!("an event of type {kind}"))?;
+    let is_off = fields.maybe_truth("Enabled")? == Some(false)
+        || fields.maybe_text("State")?.as_deref() == Some("DISABLED");
     let trigger = match kind.as_str() {
         "HttpApi" => {
             if fields.maybe_text("PayloadFormatVersion")?.is_some_and(|version| version != "2.0") {
@@ -136,7 +139,6 @@ fn trigger(name: &str, event: &Node) -> Result<Trigger> {
                     None => None,
                 },
             };
-            fields.skip(&["Enabled"]);
             Trigger::Queue(source)
         }
         "DynamoDB" => Trigger::Stream(stream(&fields)?),
@@ -153,8 +155,6 @@ fn trigger(name: &str, event: &Node) -> Result<Trigger> {
             crate::sources::schedule::Times::parse(&schedule).map_err(|fault| properties.fault(fault))?;
             fields.skip(&[
                 "Description",
-                "State",
-                "Enabled",
                 "FlexibleTimeWindow",
                 "RetryPolicy",
                 "DeadLetterConfig",
@@ -172,7 +172,7 @@ fn trigger(name: &str, event: &Node) -> Result<Trigger> {
         }
     };
     fields.done()?;
-    Ok(trigger)
+    Ok((!is_off).then_some(trigger))
 }
 
 fn size(fields: &Fields<'_>, default: u64) -> Result<usize> {
@@ -216,11 +216,12 @@ fn stream(fields: &Fields<'_>) -> Result<StreamSource> {
         reports_failures: reports(fields)?,
         bisects: fields.truth("BisectBatchOnFunctionError")?,
         retries,
+        oldest: fields.seconds("MaximumRecordAgeInSeconds")?,
         filters,
         on_failure,
     };
     // One shard is read in order, which is what a parallelization factor keeps for each key.
-    fields.skip(&["StartingPosition", "MaximumRecordAgeInSeconds", "ParallelizationFactor", "Enabled"]);
+    fields.skip(&["StartingPosition", "ParallelizationFactor"]);
     Ok(source)
 }
 

@@ -121,6 +121,8 @@ pub struct StreamSource {
     pub bisects: bool,
     /// Tries after the first; none means until the record is too old.
     pub retries: Option<u32>,
+    /// Records older than this are given up once they fail.
+    pub oldest: Option<Duration>,
     /// Records match one of these patterns; none means all do.
     pub filters: Vec<Value>,
     /// The queue that is told of records given up.

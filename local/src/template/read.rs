@@ -233,7 +233,9 @@ impl Reading<'_> {
                 }
             }
             other => {
-                return Err(node.fault(format!("resources of type {other} are not played by the local stack")));
+                return Err(
+                    node.fault(format!("resources of type {other} are not played by the local stack"))
+                );
             }
         }
         fields.done()

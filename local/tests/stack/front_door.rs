@@ -11,7 +11,10 @@ async fn unknown_paths_and_methods_are_told_apart() {
     let unknown = anyone.get("/v1/nothing").await;
     assert_eq!((unknown.status, unknown.text().as_str()), (404, r#"{"message":"Not Found"}"#));
     let other = anyone.put("/v1/health", json!({})).await;
-    assert_eq!((other.status, other.header("allow"), other.code().as_str()), (405, "GET", "method_not_allowed"));
+    assert_eq!(
+        (other.status, other.header("allow"), other.code().as_str()),
+        (405, "GET", "method_not_allowed")
+    );
     assert_eq!(other.header("content-type"), "application/problem+json");
     assert_eq!(anyone.send(Method::HEAD, "/v1/health", None).await.status, 405);
 }
@@ -21,7 +24,10 @@ async fn limits_of_api_gateway_hold() {
     let stack = Stack::start().await;
     let anyone = stack.client();
     let large = vec![b' '; 10 * 1024 * 1024 + 1];
-    assert_eq!(anyone.send_bytes(Method::POST, "/v1/auth/login", "application/json", large).await.status, 413);
+    assert_eq!(
+        anyone.send_bytes(Method::POST, "/v1/auth/login", "application/json", large).await.status,
+        413
+    );
     // As an event in base64 it is larger than what a function takes.
     let wide = vec![0_u8; 5 * 1024 * 1024];
     assert_eq!(anyone.send_bytes(Method::POST, "/v1/auth/login", "image/png", wide).await.status, 413);
@@ -32,7 +38,9 @@ async fn limits_of_api_gateway_hold() {
 #[tokio::test]
 async fn browsers_may_call_from_the_allowed_origins_alone() {
     let stack = Stack::start().await;
-    for (origin, allowed) in [("http://localhost:3000", "http://localhost:3000"), ("https://evil.example", "")] {
+    for (origin, allowed) in
+        [("http://localhost:3000", "http://localhost:3000"), ("https://evil.example", "")]
+    {
         let page = stack.client().with_header("origin", origin);
         let asking = page.with_header("access-control-request-method", "POST");
         let preflight = asking.send(Method::OPTIONS, "/v1/auth/login", None).await;

@@ -61,6 +61,7 @@ async fn a_taken_port_is_told_with_a_way_out() {
     let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = other.local_addr().unwrap().port();
     let folder = tempfile::tempdir().unwrap();
-    let told = Running::start(kept(folder.path().to_owned(), Some(port))).await.map(|_| ()).unwrap_err().to_string();
+    let told =
+        Running::start(kept(folder.path().to_owned(), Some(port))).await.map(|_| ()).unwrap_err().to_string();
     assert!(told.contains(&format!("port {port} is in use")) && told.contains("--port"), "{told}");
 }
