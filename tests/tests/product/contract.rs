@@ -92,12 +92,15 @@ async fn every_success_is_as_described() {
     story.tell(owner, "GET /v1/hosting/operations/{operation}/logs", &logs, None).await;
     story.tell(owner, "GET /v1/hosting/subdomains/{label}", "/v1/hosting/subdomains/free-label", None).await;
     let access = "POST /v1/hosting/sites/{site}/access";
-    story.tell(owner, access, &format!("{sites}/{site}/access"), None).await;
+    let upload = json!({"kind": "upload", "key": "index.html", "content_type": "text/html", "expires_in_seconds": 900});
+    story.tell(owner, access, &format!("{sites}/{site}/access"), Some(upload)).await;
 
     // A second organisation's operation is stopped on its way; a third's is brought back from what it waited for.
     let zoe = cast.person("stranger");
     let stopped =
         story.tell(zoe, "POST /v1/deploy", "/v1/deploy", Some(json!({"label": "halted"}))).await.json();
+    // It waits for a host now; a worker at work would be a conflict.
+    stack.settle().await;
     let cancel = format!("/v1/hosting/operations/{}/cancel", text(&stopped, "/id"));
     story.tell(zoe, "POST /v1/hosting/operations/{operation}/cancel", &cancel, None).await;
     until_state(stack, zoe, &text(&stopped, "/site"), "rolled_back").await;

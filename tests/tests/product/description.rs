@@ -47,9 +47,12 @@ impl Description {
         if self.document.pointer(&operation).is_none() {
             return Some(format!("{method} {path} is not described"));
         }
-        let pointer = format!("{operation}/responses/{}", answer.status);
-        let Some((pointer, response)) = self.resolve(pointer) else {
-            return Some(format!("{called}, which is not described: {}", answer.text()));
+        // A status by itself, or its class: `202`, `2XX`.
+        let statuses = [answer.status.to_string(), format!("{}XX", answer.status / 100)];
+        let described =
+            statuses.iter().find_map(|status| self.resolve(format!("{operation}/responses/{status}")));
+        let Some((pointer, response)) = described else {
+            return Some(format!("{called}, which is not described: {:.200}", answer.text()));
         };
         let Some(content) = response.get("content") else {
             return (!answer.text().is_empty())
@@ -86,7 +89,7 @@ impl Description {
                 Err(error) => return Some(format!("the schema at {schema} is not valid: {error:#}")),
             },
         };
-        schemas.validate(body, index).err().map(|error| format!("{error:#} in {body}"))
+        schemas.validate(body, index).err().map(|error| format!("{error:#}"))
     }
 }
 
