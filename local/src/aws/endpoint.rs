@@ -18,6 +18,9 @@ use super::{Cloud, route53, s3};
 
 static EVERYTHING: LazyLock<Vec<Statement>> = LazyLock::new(|| vec![Statement::everything()]);
 
+/// So much of a request's body the ledger keeps; whatever tests look at is shorter.
+const REQUEST_KEPT: usize = 16_384;
+
 /// Who makes a call.
 enum Caller {
     /// A key that belongs to no function: the account's owner.
@@ -117,7 +120,9 @@ impl Cloud {
             service: service.name(),
             operation: call.operation.clone(),
             resource: needs.first().map_or_else(|| "*".to_owned(), |needed| needed.resource.clone()),
-            request: std::str::from_utf8(&call.body).unwrap_or_default().to_owned(),
+            request: std::str::from_utf8(&call.body[..call.body.len().min(REQUEST_KEPT)])
+                .unwrap_or_default()
+                .to_owned(),
             status: 0,
             read_units: 0.0,
             write_units: 0.0,

@@ -24,7 +24,7 @@ pub struct Called {
     pub operation: String,
     /// The ARN of what it called upon; `*` where AWS has none.
     pub resource: String,
-    /// The request's body, if it is text.
+    /// The beginning of the request's body, if it is text.
     pub request: String,
     /// The status that was answered; 0 if the caller was killed before an answer.
     pub status: u16,

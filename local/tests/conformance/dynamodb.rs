@@ -194,4 +194,7 @@ async fn the_page_sees_plain_items() {
         .unwrap();
     let items = served.cloud.dynamodb().items(TABLE).unwrap();
     assert_eq!(items, [json!({"pk": "a", "sk": "1", "i": 7, "list": [1.5], "tags": ["x"]})]);
+    let other = json!({"pk": "a", "sk": "2", "map": {"truth": true, "nothing": null}});
+    served.cloud.dynamodb().put_item(TABLE, &other).unwrap();
+    assert_eq!(served.cloud.dynamodb().items(TABLE).unwrap()[1], other);
 }

@@ -155,6 +155,18 @@ impl DynamoDb {
         }
     }
 
+    /// Puts an item of plain JSON, as [`DynamoDb::items`] shows it; for tests that begin in the middle of a story.
+    ///
+    /// # Errors
+    /// As PutItem.
+    pub fn put_item(&self, table: &str, item: &Value) -> Result<(), AwsError> {
+        let item = stored_value(item)["M"].take();
+        let request = serde_json::from_value(json!({"TableName": table, "Item": item}))?;
+        self.database.put_item(request).map_err(refused)?;
+        self.ring();
+        Ok(())
+    }
+
     /// Deletes what has expired by the stack's clock, as DynamoDB does within days: the stream shows each deletion.
     ///
     /// # Errors
@@ -229,6 +241,21 @@ fn plain(value: &Value) -> Value {
         "M" => plain_item(inner),
         "NULL" => Value::Null,
         _ => inner.clone(),
+    }
+}
+
+/// `"x"` to `{"S": "x"}`, and so on; a list becomes a list, never a set.
+fn stored_value(value: &Value) -> Value {
+    match value {
+        Value::Null => json!({"NULL": true}),
+        Value::Bool(truth) => json!({"BOOL": truth}),
+        Value::Number(number) => json!({"N": number.to_string()}),
+        Value::String(text) => json!({"S": text}),
+        Value::Array(values) => json!({"L": values.iter().map(stored_value).collect::<Vec<_>>()}),
+        Value::Object(fields) => {
+            let fields = fields.iter().map(|(name, value)| (name.clone(), stored_value(value)));
+            json!({"M": fields.collect::<serde_json::Map<_, _>>()})
+        }
     }
 }
 
