@@ -14,7 +14,7 @@ body { font: 15px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 72rem; p
 header { display: flex; flex-wrap: wrap; gap: .5rem 1.5rem; align-items: baseline; padding: 1rem 0; }
 h1 { font-size: 1.4rem; margin: 0; }
 h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; border-bottom: 1px solid var(--line); }
-nav a { margin-right: 1rem; }
+nav { display: flex; flex-wrap: wrap; gap: .2rem 1rem; }
 table { border-collapse: collapse; width: 100%; }
 td, th { text-align: left; padding: .3rem .6rem .3rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
@@ -117,29 +117,50 @@ fn mails(mails: &Value) -> Markup {
     }
 }
 
+/// One line for each queue with work in it, its dead letters beside it.
 fn queues(queues: &Value) -> Markup {
+    let dead_of =
+        |name: &str| list(queues).iter().find(|queue| text(&queue["name"]) == format!("{name}-dead-letters"));
+    let is_beside = |queue: &Value| {
+        let source = text(&queue["name"]).strip_suffix("-dead-letters");
+        source.is_some_and(|source| list(queues).iter().any(|other| text(&other["name"]) == source))
+    };
     html! {
         h2 id="queues" { "Queues" }
         div.scroll { table {
-            tr { th { "queue" } th.number { "visible" } th.number { "in flight" } th.number { "delayed" } th {} }
-            @for queue in list(queues) {
+            tr { th { "queue" } th.number { "visible" } th.number { "in flight" } th.number { "delayed" } th.number { "dead letters" } }
+            @for queue in list(queues).iter().filter(|queue| !is_beside(queue)) {
                 @let name = text(&queue["name"]);
-                @let dead = queue["holds_dead_letters"] == true;
-                @let full = queue["visible"].as_u64().unwrap_or(0) > 0;
                 tr {
-                    td class=(if dead && full { "bad" } else { "" }) { a href={ "/_local/queues/" (name) "/messages" } { (name) } }
+                    td { (queue_link(name, &short(name))) }
                     td.number { (number(&queue["visible"])) }
                     td.number { (number(&queue["in_flight"])) }
                     td.number { (number(&queue["delayed"])) }
-                    td {
-                        @if dead && full {
-                            form method="post" action={ "/_local/queues/" (name) "/redrive" } { button { "Redrive" } }
-                        }
-                    }
+                    td.number { @if let Some(dead) = dead_of(name) { (dead_letters(dead)) } }
                 }
             }
         } }
     }
+}
+
+fn dead_letters(queue: &Value) -> Markup {
+    let name = text(&queue["name"]);
+    let count = queue["visible"].as_u64().unwrap_or(0);
+    html! {
+        span class=(if count > 0 { "bad" } else { "" }) { (queue_link(name, &count.to_string())) }
+        @if count > 0 {
+            " " form method="post" action={ "/_local/queues/" (name) "/redrive" } { button { "Redrive" } }
+        }
+    }
+}
+
+fn queue_link(name: &str, shown: &str) -> Markup {
+    html! { a href={ "/_local/queues/" (name) "/messages" } { (shown) } }
+}
+
+/// A name without what all names begin with.
+fn short(name: &str) -> String {
+    name.trim_start_matches(&format!("tenantry-{}-", crate::keys::STAGE)).to_owned()
 }
 
 fn sites(sites: &Value, instances: &Value) -> Markup {
@@ -160,7 +181,7 @@ fn sites(sites: &Value, instances: &Value) -> Markup {
                     td { (text(&instance["instance"])) }
                     td { (text(&instance["host"])) }
                     td { @if instance["registered"] == true { "registered" } @else { "not registered" } }
-                    td { (list(&instance["names"]).len()) " names" }
+                    td { (list(&instance["names"]).len()) " served" }
                     td.bad { (text(&instance["trouble"])) }
                 }
             }
