@@ -191,7 +191,7 @@ impl Catalog {
                     name: queue_name(resource),
                     dead_letters: property("RedrivePolicy")
                         .and_then(|policy| policy.get("deadLetterTargetArn"))
-                        .map(|target| reference(target)),
+                        .map(reference),
                 }),
                 "AWS::CloudWatch::Alarm" => self.alarms.push(Alarm {
                     area: area.to_owned(),

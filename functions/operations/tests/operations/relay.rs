@@ -33,7 +33,7 @@ fn put(stack: &Stack) -> Vec<usize> {
             if detail["type"] == "hosting.tested" {
                 assert_eq!(entry["Source"], "tenantry.hosting");
                 assert_eq!(entry["DetailType"], "hosting.tested");
-                assert_eq!(detail["data"]["text"].is_string(), true);
+                assert!(detail["data"]["text"].is_string());
                 numbers.push(id[id.len() - 5..].parse().unwrap());
             }
         }
