@@ -6,6 +6,7 @@ mod contact;
 mod feedback;
 mod letters;
 mod poison;
+mod samples;
 mod sending;
 
 use local::Stack;

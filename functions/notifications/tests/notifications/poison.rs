@@ -95,8 +95,7 @@ async fn what_fails_five_times_is_set_aside_and_redriven_without_a_second_mail()
 
     stack.faults().clear();
     for _ in 0..2 {
-        let source = stack.cloud().sqs().arn("tenantry-local-notifications-route-dead-letters");
-        stack.cloud().sqs().call("StartMessageMoveTask", &json!({"SourceArn": source})).await.unwrap();
+        stack.queue("notifications-route").redrive().await;
         stack.settle().await;
         stack.advance(Duration::from_secs(180)).await;
     }
