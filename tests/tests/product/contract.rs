@@ -95,15 +95,25 @@ async fn every_success_is_as_described() {
     let upload = json!({"kind": "upload", "key": "index.html", "content_type": "text/html", "expires_in_seconds": 900});
     story.tell(owner, access, &format!("{sites}/{site}/access"), Some(upload)).await;
 
-    // A second organisation's operation is stopped on its way; a third's is brought back from what it waited for.
-    let zoe = cast.person("stranger");
+    // A second organisation's operation halts and goes on; a third's is taken back on its way.
+    let stranger = cast.person("stranger");
+    stack.faults().on("run_operation", "s3", "CreateBucket").always().fail(409, "BucketAlreadyExists");
+    let halted = Some(json!({"label": "halted"}));
+    let halted = story.tell(stranger, "POST /v1/hosting/sites", sites, halted).await.json();
+    until_state(stack, stranger, &text(&halted, "/site"), "failed").await;
+    stack.faults().clear();
+    let retry = format!("/v1/hosting/operations/{}/retry", text(&halted, "/id"));
+    story.tell(stranger, "POST /v1/hosting/operations/{operation}/retry", &retry, None).await;
+    until_state(stack, stranger, &text(&halted, "/site"), "active").await;
+
+    let zoe = nobody.with_session(signed_in);
     let stopped =
-        story.tell(zoe, "POST /v1/deploy", "/v1/deploy", Some(json!({"label": "halted"}))).await.json();
-    // It waits for a host now; a worker at work would be a conflict.
+        story.tell(&zoe, "POST /v1/deploy", "/v1/deploy", Some(json!({"label": "taken-back"}))).await.json();
+    // Between two turns: a worker at work would be a conflict.
     stack.settle().await;
     let cancel = format!("/v1/hosting/operations/{}/cancel", text(&stopped, "/id"));
-    story.tell(zoe, "POST /v1/hosting/operations/{operation}/cancel", &cancel, None).await;
-    until_state(stack, zoe, &text(&stopped, "/site"), "rolled_back").await;
+    story.tell(&zoe, "POST /v1/hosting/operations/{operation}/cancel", &cancel, None).await;
+    until_state(stack, &zoe, &text(&stopped, "/site"), "rolled_back").await;
 
     story.tell(owner, "DELETE /v1/hosting/sites/{site}", &format!("{sites}/{site}"), None).await;
     story.tell(owner, "POST /v1/auth/logout", "/v1/auth/logout", None).await;
