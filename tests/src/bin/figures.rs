@@ -65,14 +65,19 @@ async fn deploy(stack: &Stack, client: &Client, label: &str) -> String {
     site
 }
 
-/// Kills every process and calls again: the process starts, asks for work, answers.
+/// Kills every process and calls again: a process starts, asks for work, answers.
 async fn start_cold(stack: &Stack, name: &str, client: &Client, path: &str) {
     let mut times = Vec::new();
     for _ in 0..COLD_STARTS {
         stack.core().lambda.stop();
-        let started = Instant::now();
-        client.get(path).await.expect(200);
-        times.push(started.elapsed());
+        // Calls meet the dead processes first, as after a lost machine; then there is none left, and one is started.
+        loop {
+            let started = Instant::now();
+            if client.get(path).await.status < 500 {
+                times.push(started.elapsed());
+                break;
+            }
+        }
     }
     times.sort_unstable();
     row(&format!("cold start of {name}: spawn to answer, median"), millis(percentile(&times, 50)));

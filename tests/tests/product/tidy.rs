@@ -158,7 +158,7 @@ fn every_alarm_names_its_runbook() {
             .split_whitespace()
             .map(|word| word.trim_end_matches(['.', ',', ')']).trim_start_matches('('))
             .find(|word| word.starts_with("docs/runbooks/"));
-        if !runbook.is_some_and(|path| tree::exists(path)) {
+        if !runbook.is_some_and(tree::exists) {
             faults.push(format!(
                 "{} of {}: the description names no file of docs/runbooks",
                 alarm.logical_id, alarm.area
