@@ -12,12 +12,17 @@ use domain::hosting::host_protocol::{
     ManifestState, SiteReport, SiteReportState,
 };
 use domain::{HostId, SiteId, Timestamp};
-use reqwest::StatusCode;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::harness::web::{Answer, Web};
+
 /// From `running` to the agent's first call.
 pub(super) const BOOT: Duration = Duration::from_secs(5);
+/// How old the measure of the disk may be: walking through all files takes a machine a while.
+const MEASURED_EVERY: Duration = Duration::from_secs(5 * 60);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 const VERSION: &str = "1.0.0";
 
@@ -41,6 +46,10 @@ pub(super) struct Agent {
     /// Its next call.
     pub(super) next_at: Timestamp,
     #[serde(default)]
+    disk_used_bytes: u64,
+    #[serde(default)]
+    measured_at: Option<Timestamp>,
+    #[serde(default)]
     failures: u32,
     /// The last answer that was no success, for the page.
     #[serde(default)]
@@ -55,11 +64,49 @@ struct Identity {
     report_every_seconds: u32,
 }
 
-/// The way to the platform.
-pub(super) struct Api<'a> {
-    pub(super) http: &'a reqwest::Client,
-    /// Where this stack listens now: after a restart on another port, user data still names the old one.
-    pub(super) base: &'a str,
+/// As long as the gateway's own patience.
+const PATIENCE: Duration = Duration::from_secs(35);
+
+/// The way to the platform. It leads to where this stack listens now: after a restart on another port, user data still
+/// names the old one.
+#[derive(Clone)]
+pub(super) struct Api(pub(super) Web);
+
+impl Api {
+    /// One call; the trouble is told in one line, without secrets.
+    async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        key: Option<&str>,
+        body: Vec<u8>,
+    ) -> Result<Answer, String> {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(key) = key {
+            let bearer = HeaderValue::from_str(&format!("Bearer {key}"));
+            headers.insert(AUTHORIZATION, bearer.map_err(|_| "the key is no header's value".to_owned())?);
+        }
+        let sent = self.0.send(method, path, &headers, body.into());
+        let answer = tokio::time::timeout(PATIENCE, sent).await;
+        answer.map_err(|_| "no answer in time".to_owned())?.map_err(|error| error.to_string())
+    }
+
+    /// A call whose answer is read.
+    async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        key: Option<&str>,
+        body: &impl Serialize,
+    ) -> Result<T, String> {
+        let body = serde_json::to_vec(body).map_err(|error| error.to_string())?;
+        let answer = self.call(Method::POST, path, key, body).await?;
+        if !(200..300).contains(&answer.status) {
+            return Err(format!("{}: {}", answer.status, answer.text()));
+        }
+        serde_json::from_slice(&answer.body)
+            .map_err(|error| format!("{}, but not the expected answer: {error}", answer.status))
+    }
 }
 
 /// What a turn has brought.
@@ -91,9 +138,22 @@ impl Agent {
             certified: BTreeSet::new(),
             refused: BTreeSet::new(),
             next_at: now + BOOT,
+            disk_used_bytes: 0,
+            measured_at: None,
             failures: 0,
             trouble: None,
         }
+    }
+
+    /// Whether the disk is to be measured before the next report.
+    pub(super) fn wants_measure(&self, now: Timestamp) -> bool {
+        self.measured_at.is_none_or(|measured| now.since(measured) >= MEASURED_EVERY)
+    }
+
+    /// The disk was measured.
+    pub(super) fn measured(&mut self, disk_used_bytes: u64, now: Timestamp) {
+        self.disk_used_bytes = disk_used_bytes;
+        self.measured_at = Some(now);
     }
 
     /// Whether it has a key of its own.
@@ -107,10 +167,10 @@ impl Agent {
     }
 
     /// One call to the platform, and what follows from its answer.
-    pub(super) async fn turn(&mut self, api: &Api<'_>, disk_used_bytes: u64, now: Timestamp) -> Turn {
+    pub(super) async fn turn(&mut self, api: &Api, now: Timestamp) -> Turn {
         let done = match self.identity.clone() {
             None => self.register(api).await,
-            Some(identity) => self.report(api, &identity, disk_used_bytes, now).await,
+            Some(identity) => self.report(api, &identity, now).await,
         };
         match done {
             Ok(turn) => {
@@ -127,7 +187,7 @@ impl Agent {
         }
     }
 
-    async fn register(&mut self, api: &Api<'_>) -> Result<Turn, String> {
+    async fn register(&mut self, api: &Api) -> Result<Turn, String> {
         let registration = HostRegistration {
             host: self.config.host,
             token: self.config.token.clone(),
@@ -137,29 +197,19 @@ impl Agent {
             agent_version: VERSION.to_owned(),
             capacity: self.capacity,
         };
-        let request = api.http.post(format!("{}/v1/hosts/register", api.base)).json(&registration);
-        let credentials: HostCredentials = answer(request).await?;
+        let credentials: HostCredentials = api.post("/v1/hosts/register", None, &registration).await?;
         let HostCredentials { host, key, report_every_seconds, .. } = credentials;
         // Its manifest comes again with the first report's answer, when the key is on disk.
         self.identity = Some(Identity { host, key, report_every_seconds });
         Ok(Turn::More)
     }
 
-    async fn report(
-        &mut self,
-        api: &Api<'_>,
-        identity: &Identity,
-        disk_used_bytes: u64,
-        now: Timestamp,
-    ) -> Result<Turn, String> {
+    async fn report(&mut self, api: &Api, identity: &Identity, now: Timestamp) -> Result<Turn, String> {
         let sites = self.manifest.sites.iter().map(|site| self.state_of(site)).collect();
-        let report = HostReport { generation: self.manifest.generation, sites, disk_used_bytes };
-        let request = api
-            .http
-            .post(format!("{}/v1/hosts/{}/report", api.base, identity.host))
-            .bearer_auth(&identity.key)
-            .json(&report);
-        let manifest: Manifest = answer(request).await?;
+        let report =
+            HostReport { generation: self.manifest.generation, sites, disk_used_bytes: self.disk_used_bytes };
+        let path = format!("/v1/hosts/{}/report", identity.host);
+        let manifest: Manifest = api.post(&path, Some(&identity.key), &report).await?;
         self.next_at = now + Duration::from_secs(u64::from(identity.report_every_seconds));
         if manifest.generation <= self.manifest.generation {
             return Ok(Turn::Rest);
@@ -169,23 +219,22 @@ impl Agent {
     }
 
     /// Serves what the manifest names, once there is a certificate for each name.
-    async fn apply(&mut self, api: &Api<'_>, identity: &Identity, manifest: Manifest) -> Result<(), String> {
+    async fn apply(&mut self, api: &Api, identity: &Identity, manifest: Manifest) -> Result<(), String> {
         let mut refused = BTreeSet::new();
         for site in &manifest.sites {
             if self.certified.contains(&site.fqdn) {
                 continue;
             }
-            let path = format!("{}/v1/hosts/{}/names/{}", api.base, identity.host, site.fqdn);
-            let sent = api.http.get(path).bearer_auth(&identity.key).send().await;
-            let status = sent.map_err(|error| error.to_string())?.status();
+            let path = format!("/v1/hosts/{}/names/{}", identity.host, site.fqdn);
+            let status = api.call(Method::GET, &path, Some(&identity.key), Vec::new()).await?.status;
             match status {
-                status if status.is_success() => {
+                200..300 => {
                     self.certified.insert(site.fqdn.clone());
                 }
-                StatusCode::NOT_FOUND => {
+                404 => {
                     refused.insert(site.site);
                 }
-                status => return Err(format!("the check of the name {} was answered {status}", site.fqdn)),
+                _ => return Err(format!("the check of the name {} was answered {status}", site.fqdn)),
             }
         }
         self.certified.retain(|name| manifest.sites.iter().any(|site| site.fqdn == *name));
@@ -202,15 +251,4 @@ impl Agent {
         };
         SiteReport { site: site.site, state }
     }
-}
-
-/// Sends a call; the trouble is told in one line, without secrets.
-async fn answer<T: DeserializeOwned>(request: reqwest::RequestBuilder) -> Result<T, String> {
-    let response = request.send().await.map_err(|error| error.to_string())?;
-    let status = response.status();
-    let body = response.bytes().await.map_err(|error| error.to_string())?;
-    if !status.is_success() {
-        return Err(format!("{status}: {}", String::from_utf8_lossy(&body)));
-    }
-    serde_json::from_slice(&body).map_err(|error| format!("{status}, but not the expected answer: {error}"))
 }

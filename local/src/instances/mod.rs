@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use bytes::Bytes;
 use domain::Timestamp;
@@ -19,6 +18,7 @@ use http::{HeaderValue, Request, Response, StatusCode};
 use self::agent::{Agent, Api, Turn};
 use self::machine::{Machine, SiteFiles};
 use crate::aws::Cloud;
+use crate::harness::web::Web;
 use crate::{Clock, Context, Result, random};
 
 /// How often an agent may go on at once before it rests: register, report, apply, report again, and some to spare.
@@ -33,8 +33,7 @@ pub struct Instances {
 struct Shared {
     cloud: Cloud,
     clock: Clock,
-    api_base: String,
-    http: reqwest::Client,
+    api: Api,
     folder: PathBuf,
     agents: Mutex<BTreeMap<String, Agent>>,
     switched: Mutex<Switched>,
@@ -83,12 +82,10 @@ impl Instances {
                 agents.insert(agent.instance.clone(), agent);
             }
         }
-        let http = client()?;
         let shared = Shared {
             cloud,
             clock,
-            api_base: api_base.into(),
-            http,
+            api: Api(Web::new(api_base)),
             folder: folder.to_owned(),
             agents: Mutex::new(agents),
             switched: Mutex::default(),
@@ -202,10 +199,12 @@ impl Instances {
     }
 
     async fn turns(&self, mut agent: Agent) -> Result<()> {
-        let api = Api { http: &self.shared.http, base: &self.shared.api_base };
         for _ in 0..MOST_TURNS {
-            let used = self.disk_used(&agent).await;
-            let turn = agent.turn(&api, used, self.shared.clock.now()).await;
+            let now = self.shared.clock.now();
+            if agent.wants_measure(now) {
+                agent.measured(self.disk_used(&agent).await, now);
+            }
+            let turn = agent.turn(&self.shared.api, now).await;
             self.keep(&agent)?;
             if matches!(turn, Turn::Rest) {
                 break;
@@ -262,16 +261,68 @@ impl Instances {
     }
 }
 
-/// The agents' way to the platform: as patient as the gateway.
-#[allow(clippy::disallowed_methods, reason = "a host's agent is outside the platform and has no App")]
-fn client() -> Result<reqwest::Client> {
-    Ok(reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(35)).build()?)
-}
-
 /// The name that a visitor asked for, as names are compared.
 fn visited(request: &Request<Bytes>) -> String {
     let header = request.headers().get(HOST).and_then(|value| value.to_str().ok());
     let name = header.or_else(|| request.uri().host()).unwrap_or_default();
     let name = name.rsplit_once(':').map_or(name, |(name, _port)| name);
     name.trim_end_matches('.').to_ascii_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use domain::HostId;
+    use domain::hosting::host_protocol::HostCapacity;
+
+    use super::*;
+    use crate::aws::CloudConfig;
+
+    async fn open(folder: &Path) -> Instances {
+        let clock = Clock::new(None);
+        let config = CloudConfig {
+            data: folder.join("aws"),
+            clock: clock.clone(),
+            region: "eu-west-1".to_owned(),
+            account: "000000000000".to_owned(),
+            base_url: "http://127.0.0.1:1".to_owned(),
+        };
+        let cloud = Cloud::open(config).await.unwrap();
+        Instances::open(cloud, clock, &folder.join("instances"), "http://127.0.0.1:1").unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_agent_outlives_the_stack_but_not_its_machine() {
+        let folder = tempfile::tempdir().unwrap();
+        let before = open(folder.path()).await;
+        let config = AgentConfig {
+            api: "https://api.example".to_owned(),
+            host: HostId::from_ulid(7),
+            token: "one-time".to_owned(),
+        };
+        let capacity = HostCapacity { memory_mib: 4_096, disk_gib: 40 };
+        let now = before.shared.clock.now();
+        let ip = Ipv4Addr::new(203, 0, 113, 7);
+        before
+            .keep(&Agent::boot("i-0123456789abcdef0", config, ip, capacity, "nonce".to_owned(), now))
+            .unwrap();
+        drop(before);
+
+        let after = open(folder.path()).await;
+        assert_eq!(after.view()[0].host, HostId::from_ulid(7).to_string());
+        assert!(after.next_due().is_some(), "its machine is gone, which is to be noticed");
+        after.tick().await.unwrap();
+        assert!(after.view().is_empty() && after.next_due().is_none());
+        assert!(open(folder.path()).await.view().is_empty());
+    }
+
+    #[test]
+    fn a_visited_name_is_compared_as_names_are() {
+        for (host, name) in
+            [("ACME.example:8080", "acme.example"), ("acme.example.", "acme.example"), ("", "")]
+        {
+            let request = Request::builder().uri("/").header(HOST, host).body(Bytes::new()).unwrap();
+            assert_eq!(visited(&request), name, "{host}");
+        }
+    }
 }

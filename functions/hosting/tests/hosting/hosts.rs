@@ -2,6 +2,7 @@
 
 use domain::hosting::host_protocol::AgentConfig;
 use local::Stack;
+use local::aws::When;
 use local::aws::ec2::Instance;
 use local::harness::Client;
 use serde_json::{Value, json};
@@ -164,6 +165,20 @@ async fn a_key_speaks_for_its_host_alone_and_reports_only_go_on() {
         let answer = agent.post(&path, body).await;
         assert_eq!((answer.status, &answer.json()["problems"][0]["pointer"]), (422, &json!(pointer)));
     }
+}
+
+#[tokio::test]
+async fn an_answer_that_never_came_does_not_cost_a_machine() {
+    let stack = Stack::start().await;
+    let anna = stack.verified("anna@example.com").await;
+    // Its third call takes the token; the machine never hears of it.
+    stack.faults().kill("register_host", 3, When::After);
+    let asked = crate::deployed(&stack, &anna, "acme").await;
+    assert!(stack.faults().kills_left() == 0, "the function was killed");
+    assert_eq!(item(&stack, "operation", &asked.operation)["state"], "succeeded");
+    assert_eq!((stack.cloud().ec2().instances().len(), stack.table("hosting").of_kind("host").len()), (1, 1));
+    let taken = stack.calls_of("register_host").iter().filter(|call| call.operation == "PutItem").count();
+    assert_eq!(taken, 1, "the second try took nothing more");
 }
 
 #[tokio::test]
