@@ -78,7 +78,8 @@ impl AccessRequest {
     /// # Errors
     /// `invalid`, with the pointer of what breaks a rule.
     pub fn check(self) -> Result<AccessWanted, Refusal> {
-        let shortest = if self.kind == AccessKind::Session { SHORTEST_SESSION } else { Duration::from_secs(1) };
+        let shortest =
+            if self.kind == AccessKind::Session { SHORTEST_SESSION } else { Duration::from_secs(1) };
         let lasting = self.expires_in_seconds.map_or(SHORTEST_SESSION, Duration::from_secs);
         if !(shortest..=LONGEST).contains(&lasting) {
             let rule = format!("must be {} to {}", shortest.as_secs(), LONGEST.as_secs());
@@ -109,12 +110,23 @@ impl AccessRequest {
             return Err(Refusal::invalid("/bytes", "belongs to the upload of one file"));
         }
         if let Some(kind) = &self.content_type {
-            let sound = kind.len() <= 100 && kind.contains('/') && kind.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+            let sound = kind.len() <= 100
+                && kind.contains('/')
+                && kind.bytes().all(|byte| (b' '..=b'~').contains(&byte));
             if self.kind != AccessKind::Upload || !sound {
-                return Err(Refusal::invalid("/content_type", "must be a media type, and belongs to an upload"));
+                return Err(Refusal::invalid(
+                    "/content_type",
+                    "must be a media type, and belongs to an upload",
+                ));
             }
         }
-        Ok(AccessWanted { kind: self.kind, keys, bytes: self.bytes, content_type: self.content_type, lasting })
+        Ok(AccessWanted {
+            kind: self.kind,
+            keys,
+            bytes: self.bytes,
+            content_type: self.content_type,
+            lasting,
+        })
     }
 }
 
@@ -141,11 +153,14 @@ impl AccessWanted {
     /// 409 `site_not_active`; 402 `plan_required`, `plan_restricted`, `limit_reached`.
     pub fn decide(&self, site: &Site, plan: &Entitlements, stored_bytes: u64) -> Result<bool, Refusal> {
         if site.state != SiteState::Active {
-            return Err(Refusal::conflict("site_not_active", "The site's files can be reached once it is active."));
+            return Err(Refusal::conflict(
+                "site_not_active",
+                "The site's files can be reached once it is active.",
+            ));
         }
-        let hosting = plan
-            .product(HOSTING)
-            .ok_or_else(|| Refusal::payment_required("plan_required", "The organisation has no plan for hosting."))?;
+        let hosting = plan.product(HOSTING).ok_or_else(|| {
+            Refusal::payment_required("plan_required", "The organisation has no plan for hosting.")
+        })?;
         let allowed = hosting.limit("storage_bytes");
         let full = stored_bytes.saturating_add(self.bytes.unwrap_or(1)) > allowed;
         let restricted = hosting.access != Access::Full;
@@ -153,7 +168,8 @@ impl AccessWanted {
             AccessKind::Download => Ok(false),
             AccessKind::Session => Ok(!full && !restricted),
             AccessKind::Upload if restricted => {
-                let message = "The plan is restricted: nothing new can be stored until the payment is settled.";
+                let message =
+                    "The plan is restricted: nothing new can be stored until the payment is settled.";
                 Err(Refusal::payment_required("plan_restricted", message).with("plan", hosting.plan.as_str()))
             }
             AccessKind::Upload if full => {
@@ -220,7 +236,14 @@ mod tests {
     use crate::{OperationId, OrgId, RefusalKind, SiteId, Timestamp};
 
     fn request(kind: AccessKind) -> AccessRequest {
-        AccessRequest { kind, key: None, keys: Vec::new(), bytes: None, content_type: None, expires_in_seconds: None }
+        AccessRequest {
+            kind,
+            key: None,
+            keys: Vec::new(),
+            bytes: None,
+            content_type: None,
+            expires_in_seconds: None,
+        }
     }
 
     fn upload(key: &str) -> AccessRequest {
@@ -228,9 +251,12 @@ mod tests {
     }
 
     fn site(state: SiteState) -> Site {
-        let request = Request { operation: OperationId::from_ulid(3), by: None, now: Timestamp::from_secs(0) };
-        let asked = Asked { site: SiteId::from_ulid(1), org: OrgId::from_ulid(2), zone: "sites.example", request };
-        let granted = NewSite { label: "acme".into() }.request(&asked, &Entitlements::trial(), Usage::default());
+        let request =
+            Request { operation: OperationId::from_ulid(3), by: None, now: Timestamp::from_secs(0) };
+        let asked =
+            Asked { site: SiteId::from_ulid(1), org: OrgId::from_ulid(2), zone: "sites.example", request };
+        let granted =
+            NewSite { label: "acme".into() }.request(&asked, &Entitlements::trial(), Usage::default());
         Site { state, ..granted.expect("the trial holds one").site }
     }
 
@@ -260,7 +286,11 @@ mod tests {
             let refusal = wrong.clone().check().expect_err(&format!("{wrong:?}"));
             assert_eq!(refusal.kind, RefusalKind::Invalid { pointer: pointer.to_owned() }, "{wrong:?}");
         }
-        let right = AccessRequest { bytes: Some(7), content_type: Some("text/html".into()), ..upload("docs/a b.html") };
+        let right = AccessRequest {
+            bytes: Some(7),
+            content_type: Some("text/html".into()),
+            ..upload("docs/a b.html")
+        };
         assert_eq!(right.check().map(|wanted| wanted.lasting), Ok(Duration::from_secs(900)));
     }
 
@@ -278,7 +308,8 @@ mod tests {
         assert!(wanted(large).decide(&active, &plan, 1).is_err());
         assert_eq!(wanted(request(AccessKind::Session)).decide(&active, &plan, limit), Ok(false));
 
-        let refusal = wanted(upload("a")).decide(&site(SiteState::Provisioning), &plan, 0).expect_err("no bucket yet");
+        let refusal =
+            wanted(upload("a")).decide(&site(SiteState::Provisioning), &plan, 0).expect_err("no bucket yet");
         assert_eq!(refusal.code, "site_not_active");
         let refusal = wanted(upload("a")).decide(&active, &Entitlements::default(), 0).expect_err("no plan");
         assert_eq!(refusal.code, "plan_required");
@@ -292,7 +323,8 @@ mod tests {
         assert_eq!(policy["Statement"][0]["Action"], json!(["s3:PutObject"]));
 
         let session = request(AccessKind::Session).check().expect("sound");
-        let actions = |may_write| session.session_policy("bucket", may_write).to_string().contains("s3:PutObject");
+        let actions =
+            |may_write| session.session_policy("bucket", may_write).to_string().contains("s3:PutObject");
         assert!(actions(true) && !actions(false));
         assert!(session.session_policy("bucket", true).to_string().len() < 2_048);
     }
