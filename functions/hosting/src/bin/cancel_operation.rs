@@ -6,7 +6,10 @@ use hosting::Hosting;
 use hosting::view::OperationView;
 use platform::auth::Admin;
 use platform::http::{self, Call, Limit, MINUTE, Reply};
-use platform::{App, Exit, Result};
+use platform::{App, Error, Exit, Result};
+
+/// A worker may move the operation on between the look at it and the write; then the rule is asked again.
+const MOST_LOOKS: u32 = 5;
 
 fn main() -> Exit {
     http::limit(&[Limit::per_org(20, MINUTE)]).serve(cancel_operation)
@@ -14,9 +17,16 @@ fn main() -> Exit {
 
 async fn cancel_operation(app: App, call: Call<Admin>) -> Result<Reply<OperationView>> {
     let hosting = Hosting::of(&app, call.caller.org());
-    let stored = hosting.operation(call.id("operation")?).await?;
-    let (operation, _) = stored.value.clone().cancel(call.now)?;
-    let reply = Reply::accepted(OperationView::from(&operation));
-    hosting.cancel(&stored, call.origin(), call.once(&reply)?).await?;
-    Ok(reply)
+    let id = call.id("operation")?;
+    let mut looks = 1;
+    loop {
+        let stored = hosting.operation(id).await?;
+        let (operation, _) = stored.value.clone().cancel(call.now)?;
+        let reply = Reply::accepted(OperationView::from(&operation));
+        match hosting.cancel(&stored, call.origin(), call.once(&reply)?).await {
+            Err(Error::Conflict) if looks < MOST_LOOKS => looks += 1,
+            Err(error) => return Err(error),
+            Ok(_) => return Ok(reply),
+        }
+    }
 }

@@ -124,8 +124,10 @@ pub struct Run<'a> {
     pub origin: Origin,
     pub(super) lease: Lease,
     pub(super) steps: Vec<Stored<Step>>,
-    /// The current step as it is stored; `None` if it has not begun.
+    /// The current step as it is stored; `None` before its first turn has ended, unless it had to choose something.
     pub(super) stored: Option<Stored<Step>>,
+    /// The current step as this turn leaves it.
+    pub(super) step: Step,
 }
 
 impl<'a> Run<'a> {
@@ -139,41 +141,36 @@ impl<'a> Run<'a> {
         let settings = app.config()?;
         let site = store.site(operation.org, operation.site).await?;
         let steps = store.steps(operation.id).await?;
+        let Some(name) = operation.step() else {
+            return Err(Error::internal(format!("operation {} has no step", operation.id)));
+        };
         let stored = steps.iter().find(|step| step.number == operation.cursor).cloned();
+        let step = match &stored {
+            Some(stored) => stored.value.clone(),
+            None => Step::begin(operation.id, operation.cursor, name, Value::Null, origin.now),
+        };
         let origin = Origin { org: Some(operation.org), ..origin.clone() };
-        Ok(Self { app, store, settings, operation, site, origin, lease, steps, stored })
+        Ok(Self { app, store, settings, operation, site, origin, lease, steps, stored, step })
     }
 
     /// Does the turn's work, up to its transaction.
     pub(super) async fn turn(&mut self) -> Result<Outcome> {
-        let Some(name) = self.operation.step() else {
-            return Err(Error::internal(format!("operation {} has no step", self.operation.id)));
-        };
+        let name = self.step.name;
         match self.operation.direction {
             Direction::Forward => {
-                if self.stored.is_none() {
-                    self.begin(name).await?;
+                if self.stored.is_none()
+                    && let Some(params) = steps::choose(self, name)?
+                {
+                    self.step.params = params;
+                    self.stored = Some(self.store.begin_step(&self.step).await?);
                 }
                 steps::execute(self, name).await
             }
-            Direction::Back if self.stored.is_none() => Ok(Outcome::done()),
             Direction::Back => {
-                if let Some(step) = &mut self.stored {
-                    // In memory until the turn's transaction: a repeat finds the same.
-                    step.value = step.value.clone().compensating(self.origin.now);
-                }
+                self.step = self.step.clone().compensating(self.origin.now);
                 steps::compensate(self, name).await
             }
         }
-    }
-
-    async fn begin(&mut self, name: StepName) -> Result<()> {
-        let params = steps::choose(self, name)?;
-        let step = Step::begin(self.operation.id, self.operation.cursor, name, params, self.origin.now);
-        self.store.begin_step(&step).await?;
-        let steps = self.store.steps(self.operation.id).await?;
-        self.stored = steps.into_iter().find(|step| step.number == self.operation.cursor);
-        Ok(())
     }
 
     /// The moment that counts as now.
@@ -187,9 +184,9 @@ impl<'a> Run<'a> {
     /// # Errors
     /// `internal` if something else is stored.
     pub fn params<T: DeserializeOwned + Default>(&self) -> Result<T> {
-        match self.stored.as_ref().map(|step| &step.params) {
-            None | Some(Value::Null) => Ok(T::default()),
-            Some(params) => serde_json::from_value(params.clone()).map_err(Error::caused),
+        match &self.step.params {
+            Value::Null => Ok(T::default()),
+            params => serde_json::from_value(params.clone()).map_err(Error::caused),
         }
     }
 
@@ -207,7 +204,7 @@ impl<'a> Run<'a> {
     /// Since when the current step is at work.
     #[must_use]
     pub fn started_at(&self) -> Timestamp {
-        self.stored.as_ref().map_or(self.origin.now, |step| step.started_at)
+        self.step.started_at
     }
 
     /// Lets a transaction of the step's own fail when the lease was lost.
@@ -219,8 +216,7 @@ impl<'a> Run<'a> {
     /// A failure of the current step.
     #[must_use]
     pub fn failure(&self, code: impl Into<String>, message: &str, remedy: impl Into<String>) -> StepFailure {
-        let name = self.operation.step().unwrap_or(StepName::CheckPlan);
-        StepFailure::new(name, code, message, remedy, self.origin.now)
+        StepFailure::new(self.step.name, code, message, remedy, self.origin.now)
     }
 
     /// Reads the site again after a transaction of the step's own changed it.

@@ -7,7 +7,7 @@ use domain::hosting::step::{MOST_FAILURES, back_off};
 use domain::hosting::{
     Direction, Operation, OperationLog, OperationState, Site, SiteState, Step, StepFailure, StepState,
 };
-use platform::store::{Stored, Write};
+use platform::store::Write;
 use platform::{Error, EventEnvelope, Result, Unit, random};
 use serde_json::Value;
 
@@ -38,16 +38,14 @@ impl Run<'_> {
             },
             Outcome::Again(params) => {
                 let operation = self.operation.value.clone().going_on(self.now());
-                let step = self.stored.as_ref().map(|step| Step { params, ..step.value.clone() });
+                let step = Step { params, ..self.step.clone() };
                 self.write(&operation, None, step, None, Vec::new()).await?;
                 Ok(operation)
             }
-            Outcome::Wait(after) => match &self.stored {
-                Some(step) if step.is_overdue(self.now()) => {
-                    self.commit_halt(step.name.timed_out(self.now())).await
-                }
-                _ => self.commit_wait(after).await,
-            },
+            Outcome::Wait(_) if self.step.is_overdue(self.now()) => {
+                self.commit_halt(self.step.name.timed_out(self.now())).await
+            }
+            Outcome::Wait(after) => self.commit_wait(after).await,
             Outcome::Halt(failure) => self.commit_halt(failure).await,
             Outcome::Abort(failure) => self.commit_abort(failure).await,
         }
@@ -79,7 +77,7 @@ impl Run<'_> {
             self.app.measure("ProvisioningMillis", millis as f64, Unit::Milliseconds);
         }
         writes.extend(self.site_changed(&site, event));
-        let step = self.stored.as_ref().map(|step| step.value.clone().done(outputs, self.now()));
+        let step = self.step.clone().done(outputs, self.now());
         self.write(&operation, None, step, Some("Done."), writes).await?;
         Ok(operation)
     }
@@ -101,9 +99,8 @@ impl Run<'_> {
             self.app.count("OperationsRolledBack", 1);
         }
         writes.extend(self.site_changed(&site, site_event));
-        let step = self.stored.as_ref().map(|step| step.value.clone().compensated(self.now()));
-        let say = step.is_some().then_some("Taken back.");
-        self.write(&operation, event, step, say, writes).await?;
+        let step = self.step.clone().compensated(self.now());
+        self.write(&operation, event, step, Some("Taken back."), writes).await?;
         Ok(operation)
     }
 
@@ -112,8 +109,7 @@ impl Run<'_> {
             self.operation.state != OperationState::Waiting && self.operation.direction == Direction::Forward;
         let operation = self.operation.value.clone().waiting(self.now() + after);
         let say = first.then_some("Waiting.");
-        self.write(&operation, None, self.stored.as_ref().map(|step| step.value.clone()), say, Vec::new())
-            .await?;
+        self.write(&operation, None, self.step.clone(), say, Vec::new()).await?;
         Ok(operation)
     }
 
@@ -138,10 +134,10 @@ impl Run<'_> {
         Ok(operation)
     }
 
-    fn failed_step(&self, failure: StepFailure) -> Option<Step> {
-        let step = self.stored.as_ref()?.value.clone();
+    fn failed_step(&self, failure: StepFailure) -> Step {
+        let step = self.step.clone();
         let state = if step.state == StepState::Compensating { step.state } else { StepState::Failed };
-        Some(Step { state, error: Some(failure), ..step })
+        Step { state, error: Some(failure), ..step }
     }
 
     fn site_after(&self, changed: Option<Box<Changed>>) -> Changed {
@@ -160,7 +156,7 @@ impl Run<'_> {
         &self,
         operation: &Operation,
         event: Option<EventEnvelope>,
-        step: Option<Step>,
+        step: Step,
         say: Option<&str>,
         mut writes: Vec<Write>,
     ) -> Result<()> {
@@ -169,26 +165,24 @@ impl Run<'_> {
             moved = moved.event(event);
         }
         writes.insert(0, moved);
-        if let (Some(stored), Some(step)) = (&self.stored, step)
-            && (step != self.as_stored(stored) || say.is_some())
-        {
-            writes.push(Write::replace(stored, &step));
-        }
+        writes.extend(self.step_write(&step));
         writes.extend(say.map(|message| self.log(message)));
         self.store.table().transact(writes).await
     }
 
-    /// The step as the table has it; a compensation's beginning is so far in memory alone.
-    fn as_stored(&self, stored: &Stored<Step>) -> Step {
-        let before = self.steps.iter().find(|step| step.number == stored.number);
-        before.map_or_else(|| stored.value.clone(), |step| step.value.clone())
+    /// The step, if the turn changed it.
+    fn step_write(&self, step: &Step) -> Option<Write> {
+        match &self.stored {
+            None => Some(operations::create_step(step)),
+            Some(stored) => (stored.value != *step).then(|| Write::replace(stored, step)),
+        }
     }
 
     fn log(&self, message: &str) -> Write {
         let line = OperationLog {
             operation: self.operation.id,
             at: self.now(),
-            step: self.operation.step(),
+            step: Some(self.step.name),
             message: message.to_owned(),
         };
         operations::log(&line, self.origin.id())
@@ -200,24 +194,21 @@ impl Run<'_> {
         if fence_of(&fresh) != self.lease.fence || fresh.due_at().is_none() {
             return Ok(());
         }
-        let failures = self.stored.as_ref().map_or(0, |step| step.failures);
-        let after = back_off(failures, u64::from_le_bytes(random::bytes()));
+        let after = back_off(self.step.failures, u64::from_le_bytes(random::bytes()));
         let again = fresh.value.clone().waiting(self.now() + after);
         let mut writes = vec![operations::replace(&fresh, &again).releasing(&self.lease)];
-        // A request came in between, such as a cancellation: the step is judged when it is next at work.
-        if fresh.version == self.operation.version
-            && let Some(stored) = &self.stored
-        {
+        // Where a request came in between, such as a cancellation, the step is judged when it is next at work.
+        if fresh.version == self.operation.version {
             let failure = self.failure(
                 code_of(error),
                 "A service that the step needs does not answer as it should.",
                 format!("Mend what the last answer says ({}), then retry the operation.", told(error)),
             );
-            if failures + 1 >= MOST_FAILURES {
+            if self.step.failures + 1 >= MOST_FAILURES {
                 let operation = self.commit_halt(failure).await?;
                 return self.ask_for_next(&operation).await;
             }
-            writes.push(Write::replace(stored, &stored.value.clone().stumbled(failure)));
+            writes.extend(self.step_write(&self.step.clone().stumbled(failure)));
             writes.push(self.log(&format!("Failed, will be tried again in {} s.", after.as_secs())));
         }
         self.store.table().transact(writes).await?;

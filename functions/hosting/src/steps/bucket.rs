@@ -242,7 +242,7 @@ async fn put_policy(run: &Run<'_>, s3: &Client, bucket: &str, openness: Openness
 pub(super) async fn remove(run: &Run<'_>) -> Result<Outcome> {
     let Choice { bucket, .. } = run.params()?;
     let s3 = client(run);
-    if !matches!(owner(run, &s3, &bucket).await?, Owner::Us) {
+    if bucket.is_empty() || !matches!(owner(run, &s3, &bucket).await?, Owner::Us) {
         return without_bucket(run);
     }
     match put_policy(run, &s3, &bucket, Openness::Emptying).await {

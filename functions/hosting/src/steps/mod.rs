@@ -18,14 +18,15 @@ use serde_json::{Value, json};
 use crate::engine::{Outcome, Run};
 use crate::store::labels;
 
-/// What a step has to choose before its first outside call, so that a repeat asks for the same.
+/// What a step has to choose before its first outside call, so that a repeat asks for the same. Most have nothing to choose:
+/// what they ask for follows from the site.
 ///
 /// # Errors
 /// `internal`.
-pub fn choose(run: &Run<'_>, name: StepName) -> Result<Value> {
+pub fn choose(run: &Run<'_>, name: StepName) -> Result<Option<Value>> {
     match name {
-        StepName::CreateBucket => bucket::choose(run),
-        _ => Ok(Value::Null),
+        StepName::CreateBucket => bucket::choose(run).map(Some),
+        _ => Ok(None),
     }
 }
 
@@ -58,7 +59,8 @@ pub async fn execute(run: &mut Run<'_>, name: StepName) -> Result<Outcome> {
     }
 }
 
-/// Takes a turn of taking a step back. It must find what the step left even when the step never told.
+/// Takes a turn of taking a step back. It must find what the step left even when the step never told, and do nothing for a
+/// step that never began.
 ///
 /// # Errors
 /// What the compensation's calls fail with: the engine tries again.

@@ -17,7 +17,7 @@ use crate::engine::{Outcome, Run};
 use crate::store::hosts;
 
 /// A host's agent reports every half minute, and at once after it applied something.
-const LOOK_AGAIN: Duration = Duration::from_secs(5);
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
 const PROBE_AGAIN: Duration = Duration::from_secs(10);
 /// The header in which a host says which site it serves.
 const SITE_HEADER: &str = "x-tenantry-site";

@@ -44,9 +44,10 @@ impl HostingOfAll {
     ///
     /// # Errors
     /// `version_conflict` when another worker began it.
-    pub(crate) async fn begin_step(&self, step: &Step) -> Result<()> {
+    pub(crate) async fn begin_step(&self, step: &Step) -> Result<Stored<Step>> {
         let key = keys::step(step.operation, step.number, step.name);
-        self.table.write(Write::create(key, STEP, step).or(Error::Conflict)).await
+        self.table.write(create_step(step)).await?;
+        self.table.get_consistent(&key).await?.ok_or(Error::NotFound)
     }
 
     /// Operations in one shard that should have had a turn by now.
@@ -56,7 +57,10 @@ impl HostingOfAll {
     }
 }
 
-const STEP: &str = "step";
+/// A step at the end of its first turn, or before it where something had to be chosen.
+pub(crate) fn create_step(step: &Step) -> Write {
+    Write::create(keys::step(step.operation, step.number, step.name), "step", step).or(Error::Conflict)
+}
 
 /// A new operation.
 pub(crate) fn create(operation: &Operation, queued: &OperationQueued, origin: &Origin) -> Write {

@@ -3,10 +3,17 @@
 #![allow(clippy::unwrap_used)]
 
 mod access;
+mod audit;
+mod compensation;
+mod dns;
 mod hosts;
 mod http;
+mod kills;
 mod labels;
 mod operations;
+mod placement;
+mod provisioning;
+mod workers;
 
 use std::time::Duration;
 
@@ -54,7 +61,30 @@ async fn deployed(stack: &Stack, client: &Client, label: &str) -> Asked {
 /// Waits until an operation is in a state.
 async fn until_operation(stack: &Stack, operation: &str, state: &str) {
     let what = format!("the operation is {state}");
-    stack.run_until(&what, PATIENCE, async || item(stack, "operation", operation)["state"] == state).await;
+    let key = format!("OP#{operation}");
+    stack.run_until(&what, PATIENCE, async || read(stack, &key, "OP").await["state"]["S"] == state).await;
+}
+
+/// One item as DynamoDB writes it, by its key: where many are, looking through all of them takes long.
+async fn read(stack: &Stack, pk: &str, sk: &str) -> Value {
+    let input = json!({
+        "TableName": "tenantry-local-hosting", "ConsistentRead": true,
+        "Key": {"pk": {"S": pk}, "sk": {"S": sk}},
+    });
+    let region = &stack.core().settings.region;
+    let scope = format!("local/20260101/{region}/dynamodb/aws4_request");
+    let request = ::http::Request::post("/")
+        .header("x-amz-target", "DynamoDB_20120810.GetItem")
+        .header("content-type", "application/x-amz-json-1.0")
+        .header("x-amz-date", "20260101T000000Z")
+        .header(
+            "authorization",
+            format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"),
+        )
+        .body(input.to_string().into())
+        .unwrap();
+    let answer = stack.cloud().handle(request).await;
+    serde_json::from_slice::<Value>(answer.body()).unwrap()["Item"].take()
 }
 
 /// An item of the area's table, null if there is none.

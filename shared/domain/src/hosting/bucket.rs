@@ -49,9 +49,7 @@ pub fn policy(bucket: &str, site: SiteId, access_role: &str, openness: Openness)
             "Condition": {"StringEquals": {"aws:PrincipalTag/site": site}},
         })
     };
-    let nobody = |sid: &str, actions: &[&str]| {
-        json!({"Sid": sid, "Effect": "Deny", "Principal": "*", "Action": actions, "Resource": objects})
-    };
+    let nobody = |sid: &str, actions: &[&str]| json!({"Sid": sid, "Effect": "Deny", "Principal": "*", "Action": actions, "Resource": objects});
     let tls_only = json!({
         "Sid": "TlsOnly",
         "Effect": "Deny",
