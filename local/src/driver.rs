@@ -152,7 +152,7 @@ impl Core {
         let _busy = self.activity.begin();
         // Machines first: a schedule that looks for silent ones must not find those that had no chance to speak.
         self.instances.tick().await?;
-        self.cloud.dynamodb().sweep_expired().context("expiring items")?;
+        self.cloud.dynamodb().sweep_when_due(self.clock.now()).context("expiring items")?;
         for fired in self.schedules.take_due(self.clock.now()) {
             let core = Arc::clone(self);
             let busy = self.activity.begin();

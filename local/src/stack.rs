@@ -154,8 +154,6 @@ impl Running {
     /// # Errors
     /// As [`Running::start`].
     pub async fn start_with(options: Options, binaries: &Path) -> Result<Self> {
-        // The machines' HTTP client wants a TLS provider even for loopback; a second stack finds it installed.
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let listeners = listen(options.port).await?;
         let port =
             listeners.first().map(TcpListener::local_addr).transpose()?.map_or(0, |address| address.port());

@@ -1,19 +1,17 @@
-//! Who logs out: somebody with a token of ours, whether its session is alive or was ended before.
+//! Who logs out: somebody with a token of ours, whether or not its time or its session is over.
 
 use domain::{OrgId, SessionId, Timestamp, UserId};
-use platform::auth::{Actor, Scheme, SignedIn};
+use platform::auth::{Actor, Scheme, SignedIn, claims_of_any_age};
 use platform::http::RequestParts;
-use platform::{App, Error, Result};
+use platform::{App, Result};
 
-/// Somebody who leaves; none if they had left before.
-pub struct Leaving(pub Option<SignedIn>);
-
-impl Leaving {
-    /// The session to end.
-    #[must_use]
-    pub fn session(&self) -> Option<(UserId, SessionId)> {
-        self.0.as_ref().map(|caller| (caller.user, caller.session))
-    }
+/// Somebody who leaves.
+pub struct Leaving {
+    /// Who.
+    pub user: UserId,
+    /// The session to end; it may have ended before.
+    pub session: SessionId,
+    org: OrgId,
 }
 
 impl Actor for Leaving {
@@ -21,23 +19,19 @@ impl Actor for Leaving {
     const SCHEME: Option<Scheme> = SignedIn::SCHEME;
 
     async fn admit(app: &App, request: &RequestParts, now: Timestamp) -> Result<Self> {
-        match SignedIn::admit(app, request, now).await {
-            Ok(caller) => Ok(Self(Some(caller))),
-            // The token is ours and its session is over, which is what they want.
-            Err(Error::Unauthenticated("session_revoked" | "session_expired")) => Ok(Self(None)),
-            Err(error) => Err(error),
-        }
+        let claims = claims_of_any_age(app, request, now)?;
+        Ok(Self { user: claims.sub, session: claims.sid, org: claims.org })
     }
 
     fn org(&self) -> Option<OrgId> {
-        self.0.as_ref().and_then(Actor::org)
+        Some(self.org)
     }
 
     fn user(&self) -> Option<UserId> {
-        self.0.as_ref().map(|caller| caller.user)
+        Some(self.user)
     }
 
     fn label(&self) -> String {
-        self.0.as_ref().map_or_else(|| "public".to_owned(), Actor::label)
+        format!("user:{}", self.user)
     }
 }

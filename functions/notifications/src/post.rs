@@ -135,8 +135,9 @@ fn judge(error: &SdkError<SendRawEmailError>) -> Handed {
             let code = answer.err().code().unwrap_or("Unknown").to_owned();
             let status = answer.raw().status().as_u16();
             match code.as_str() {
-                "MessageRejected" | "InvalidParameterValue" | "ValidationError" => Handed::Refused(code),
-                // 503 says that it was not even begun.
+                "InvalidParameterValue" | "ValidationError" => Handed::Refused(code),
+                // 503 says that it was not even begun. `MessageRejected` is also what SES says while our own domain's
+                // records are missing, which passes.
                 _ => Handed::Later { reason: code, certain: status < 500 || status == 503 },
             }
         }

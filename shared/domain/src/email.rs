@@ -50,7 +50,8 @@ impl FromStr for Email {
         let local = local.to_lowercase();
         let domain = idna::domain_to_ascii_strict(domain).map_err(|_| NotAnEmail)?;
         let atom = |part: &str| {
-            !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || "!#$%&'*+/=?^_`{|}~-".contains(c))
+            !part.is_empty()
+                && part.chars().all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+/=?^_`{|}~-".contains(c))
         };
         let address = format!("{local}@{domain}");
         let sound = local.len() <= LONGEST_LOCAL

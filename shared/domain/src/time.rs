@@ -23,7 +23,7 @@ impl Timestamp {
     /// The moment so many seconds after 1970 began.
     #[must_use]
     pub const fn from_secs(secs: i64) -> Self {
-        Self(secs * 1_000)
+        Self(secs.saturating_mul(1_000))
     }
 
     /// Milliseconds since 1970.

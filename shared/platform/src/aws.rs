@@ -16,6 +16,11 @@ use aws_types::SdkConfig;
 
 use crate::config;
 
+/// One try of a call: a second one and an answer fit into the ten seconds of most functions.
+pub(crate) const ATTEMPT: Duration = Duration::from_secs(4);
+/// A call with its retries.
+const OPERATION: Duration = Duration::from_secs(8);
+
 pub(crate) fn configuration() -> SdkConfig {
     let endpoint = config::optional("AWS_ENDPOINT_URL");
     // The TLS client reads the machine's root certificates when it is made; an endpoint without TLS needs none.
@@ -27,8 +32,8 @@ pub(crate) fn configuration() -> SdkConfig {
     };
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(1))
-        .operation_attempt_timeout(Duration::from_secs(8))
-        .operation_timeout(Duration::from_secs(25))
+        .operation_attempt_timeout(ATTEMPT)
+        .operation_timeout(OPERATION)
         .build();
     let region = config::optional("AWS_REGION").or_else(|| config::optional("AWS_DEFAULT_REGION"));
     let mut builder = SdkConfig::builder()

@@ -7,7 +7,7 @@
 //!     http::limit(&[Limit::per_user(30, MINUTE)]).serve(deploy_site)
 //! }
 //!
-//! async fn deploy_site(app: App, call: Call<Admin, NewSite>) -> Result<Reply<Operation>> {
+//! async fn deploy_site(app: App, call: Call<Admin, NewSite>) -> Result<Reply<Operation, 202>> {
 //!     call.caller.require_verified_email()?;
 //!     let hosting = Hosting::of(&app, call.caller.org());
 //!     let (site, operation) = call.body.request(&call.caller.entitlements, &hosting.usage().await?, call.now)?;
@@ -19,7 +19,7 @@
 //!
 //! | way in | handler | what it takes over |
 //! |---|---|---|
-//! | [`http::serve`] | `(App, Call<Actor, Body, Query>) -> Result<Reply<T>>` | actor, limits, parsing, repeats, problems |
+//! | [`http::serve`] | `(App, Call<Actor, Body, Query>) -> Result<Reply<T, STATUS>>` | actor, limits, parsing, repeats, problems |
 //! | [`queue::serve`] | `(App, Message<T>) -> Result<()>` | batches, envelopes, tries, dead letters |
 //! | [`schedule::serve`] | `(App, Tick) -> Result<()>` | the moment that was meant |
 //! | [`stream::serve`] | `(App, Change) -> Result<()>` | images, order, failures |

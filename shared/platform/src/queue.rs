@@ -13,12 +13,14 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::aws::ATTEMPT;
 use crate::event::{EventEnvelope, Origin};
 use crate::run::{Exit, binary_name, guarded, run};
 use crate::{App, Error, Result, config, log};
 
-/// Messages that are not begun when so little time is left are handed back untouched.
-const ENOUGH: Duration = Duration::from_secs(2);
+/// Messages that are not begun when so little time is left, a call that hangs and what must be written after it, are
+/// handed back untouched.
+const ENOUGH: Duration = Duration::from_millis(ATTEMPT.as_millis() as u64 + 1_000);
 /// The longest that SQS delays a message.
 const LONGEST_DELAY: Duration = Duration::from_secs(900);
 /// How many messages, and how many bytes of them, one batch takes.

@@ -57,17 +57,15 @@ fn spin(work: Work<'_>) -> Exit {
     };
     std::panic::set_hook(Box::new(|panic| PANIC.set(Some(panic.to_string()))));
     let app = App::start();
-    let ended = runtime.block_on(
-        Runtime::new(service_fn(|event: LambdaEvent<Box<RawValue>>| {
-            let done = work(app.invoked(&event.context), &event.payload);
-            // In a box, as the runtime wraps this type so often that the compiler would not follow a larger one.
-            Box::pin(async move { done.await.map_err(|error| lambda_runtime::Error::from(error.code())) })
-        }))
-        .run(),
-    );
-    match ended {
-        Ok(()) => Exit(ExitCode::SUCCESS),
-        Err(error) => complain(&format!("The runtime's loop ended: {error}")),
+    let turns = Runtime::new(service_fn(|event: LambdaEvent<Box<RawValue>>| {
+        let done = work(app.invoked(&event.context), &event.payload);
+        // In a box, as the runtime wraps this type so often that the compiler would not follow a larger one.
+        Box::pin(async move { done.await.map_err(|error| lambda_runtime::Error::from(error.code())) })
+    }));
+    match std::panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on(turns.run()))) {
+        Ok(Ok(())) => Exit(ExitCode::SUCCESS),
+        Ok(Err(error)) => complain(&format!("The runtime's loop ended: {error}")),
+        Err(_) => complain(&format!("The runtime's loop panicked: {}", panic_message())),
     }
 }
 
@@ -81,10 +79,12 @@ pub(crate) async fn guarded<T>(work: impl Future<Output = Result<T>>) -> Result<
     // Nothing of a panicked item is used again: its app and call are its own.
     match AssertUnwindSafe(work).catch_unwind().await {
         Ok(done) => done,
-        Err(_) => {
-            Err(Error::internal(PANIC.take().unwrap_or_else(|| "a panic without a message".to_owned())))
-        }
+        Err(_) => Err(Error::internal(panic_message())),
     }
+}
+
+fn panic_message() -> String {
+    PANIC.take().unwrap_or_else(|| "a panic without a message".to_owned())
 }
 
 /// The name of the binary: the function's, wherever it lies.

@@ -47,10 +47,7 @@ impl Description {
         if self.document.pointer(&operation).is_none() {
             return Some(format!("{method} {path} is not described"));
         }
-        // A status by itself, or its class: `202`, `2XX`.
-        let statuses = [answer.status.to_string(), format!("{}XX", answer.status / 100)];
-        let described =
-            statuses.iter().find_map(|status| self.resolve(format!("{operation}/responses/{status}")));
+        let described = self.resolve(format!("{operation}/responses/{}", answer.status));
         let Some((pointer, response)) = described else {
             return Some(format!("{called}, which is not described: {:.200}", answer.text()));
         };

@@ -63,12 +63,9 @@ async fn exchange(
                 accounts.rotate(&stored, &rotated).await.map(|()| (rotated, successor))
             }
             Presented::Stolen => {
-                let (revoked, event) = stored.value.clone().revoke(Ending::RefreshReused, now);
-                if let Some(event) = event {
-                    accounts.revoke(&stored, &revoked, &event, origin).await.map(|()| {
-                        app.count("RefreshTokensReused", 1);
-                    })?;
-                }
+                // Whatever else happens to the session meanwhile, it ends.
+                accounts.end(used.user, used.session, Ending::RefreshReused, origin).await?;
+                app.count("RefreshTokensReused", 1);
                 return Err(Error::Unauthenticated("session_revoked"));
             }
         };

@@ -32,7 +32,7 @@ fn main() -> Exit {
     http::limit(&[Limit::per_ip(3, MINUTE)]).serve(resend_verification)
 }
 
-async fn resend_verification(app: App, call: Call<Public, Resend>) -> Result<Reply<Taken>> {
+async fn resend_verification(app: App, call: Call<Public, Resend>) -> Result<Reply<Taken, 202>> {
     let accounts = Accounts::of(&app);
     if let Some(user) = accounts.find(&call.body.email).await? {
         let was = accounts.verification(user.id).await?;

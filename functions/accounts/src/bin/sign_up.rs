@@ -17,7 +17,7 @@ fn main() -> Exit {
     http::limit(&[Limit::per_ip(3, MINUTE)]).serve(sign_up)
 }
 
-async fn sign_up(app: App, call: Call<Public, SignUp>) -> Result<Reply<Entrance>> {
+async fn sign_up(app: App, call: Call<Public, SignUp>) -> Result<Reply<Entrance, 201>> {
     let (origin, now) = (call.origin(), call.now);
     let spelling = call.body.password.choose(&call.body.identity())?;
     let accounts = Accounts::of(&app);

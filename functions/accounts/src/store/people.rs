@@ -96,22 +96,22 @@ impl Accounts {
         Ok(credential.map(|credential| (user, credential.value)))
     }
 
-    /// A person.
+    /// A person, as the last write left them: somebody who has just signed up is found.
     ///
     /// # Errors
     /// `not_found`.
     pub async fn person(&self, user: UserId) -> Result<Stored<User>> {
-        self.table.get(&keys::user(user)).await?.ok_or(Error::NotFound)
+        self.table.get_consistent(&keys::user(user)).await?.ok_or(Error::NotFound)
     }
 
-    /// A person's place in an organisation.
+    /// A person's place in an organisation, as the last write left it.
     ///
     /// # Errors
     /// `no_organisation` (403) if they left it.
     pub async fn member(&self, user: UserId, org: OrgId) -> Result<Member> {
         let gone = || Error::forbidden("no_organisation", "You do not belong to this organisation any more.");
-        let mut items =
-            self.table.get_items(&[keys::membership(org, user), keys::organisation(org)]).await?.into_iter();
+        let wanted = [keys::membership(org, user), keys::organisation(org)];
+        let mut items = self.table.get_items_consistent(&wanted).await?.into_iter();
         let mut next = || items.next().flatten().ok_or_else(gone);
         Ok(Member { membership: next()?.parse()?.value, organisation: next()?.parse()?.value })
     }

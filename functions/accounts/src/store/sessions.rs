@@ -41,11 +41,7 @@ impl Accounts {
         self.table.write(Write::replace(was, is).expires_at(is.forgotten_at())).await
     }
 
-    /// A session ended before its time.
-    ///
-    /// # Errors
-    /// `version_conflict` if it changed meanwhile.
-    pub async fn revoke(
+    async fn revoke(
         &self,
         was: &Stored<Session>,
         is: &Session,

@@ -1,5 +1,7 @@
 //! Logging out.
 
+use std::time::Duration;
+
 use local::Stack;
 use serde_json::json;
 
@@ -27,6 +29,17 @@ async fn may_be_repeated() {
     let ended = items(&stack, "session");
     anna.post_empty("/v1/auth/logout").await.expect(204);
     assert_eq!(items(&stack, "session"), ended, "the second changes nothing");
+    stack.settle().await;
+}
+
+#[tokio::test]
+async fn ends_the_session_though_the_access_token_has_run_out() {
+    let stack = Stack::start().await;
+    let anna = stack.sign_up(EMAIL).await;
+    stack.advance(Duration::from_secs(3_600)).await;
+    assert_eq!(anna.get("/v1/me").await.code(), "token_expired");
+    anna.post_empty("/v1/auth/logout").await.expect(204);
+    assert!(items(&stack, "session")[0]["revoked_at"].is_string(), "its refresh token is worth nothing now");
     stack.settle().await;
 }
 

@@ -15,7 +15,7 @@ fn main() -> Exit {
     http::limit(&[Limit::per_org(20, MINUTE)]).serve(cancel_operation)
 }
 
-async fn cancel_operation(app: App, call: Call<Admin>) -> Result<Reply<OperationView>> {
+async fn cancel_operation(app: App, call: Call<Admin>) -> Result<Reply<OperationView, 202>> {
     let hosting = Hosting::of(&app, call.caller.org());
     let id = call.id("operation")?;
     let mut looks = 1;

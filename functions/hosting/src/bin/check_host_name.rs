@@ -11,7 +11,7 @@ fn main() -> Exit {
     http::serve(check_host_name)
 }
 
-async fn check_host_name(app: App, call: Call<Host>) -> Result<Reply<()>> {
+async fn check_host_name(app: App, call: Call<Host>) -> Result<Reply<(), 204>> {
     let name = call.path("fqdn").to_ascii_lowercase();
     let sites = HostingOfAll::of(&app).reservations(call.caller.id()).await?;
     let served = sites.iter().any(|site| site.serving && site.fqdn == name);

@@ -21,7 +21,7 @@ fn main() -> Exit {
     http::limit(&[Limit::per_org(20, MINUTE)]).serve(deploy_site)
 }
 
-async fn deploy_site(app: App, call: Call<Admin, NewSite>) -> Result<Reply<OperationView>> {
+async fn deploy_site(app: App, call: Call<Admin, NewSite>) -> Result<Reply<OperationView, 202>> {
     call.caller.require_verified_email()?;
     let settings: Settings = app.config()?;
     let hosting = Hosting::of(&app, call.caller.org());

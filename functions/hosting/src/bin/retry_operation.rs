@@ -10,7 +10,7 @@ fn main() -> Exit {
     http::limit(&[Limit::per_org(20, MINUTE)]).serve(retry_operation)
 }
 
-async fn retry_operation(app: App, call: Call<Admin>) -> Result<Reply<OperationView>> {
+async fn retry_operation(app: App, call: Call<Admin>) -> Result<Reply<OperationView, 202>> {
     let hosting = Hosting::of(&app, call.caller.org());
     let stored = hosting.operation(call.id("operation")?).await?;
     let (operation, _) = stored.value.clone().retry(call.now)?;

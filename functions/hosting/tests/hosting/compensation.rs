@@ -8,7 +8,7 @@ use local::aws::faults::When;
 use serde_json::json;
 
 use crate::kills::{Ground, raised};
-use crate::{audit, deploy, deployed, item, until_operation};
+use crate::{audit, deploy, deployed, item, read, until_operation};
 
 #[tokio::test]
 async fn a_cancel_at_every_step_leaves_nothing() {
@@ -105,7 +105,6 @@ async fn what_is_past_the_point_of_no_return_goes_forward_over_failures() {
 
 /// The compensation is killed before and after each of its calls; every run ends with nothing.
 #[tokio::test]
-#[ignore = "takes minutes: cargo test -p hosting --test hosting -- --ignored dies killed"]
 async fn killed_while_taking_back() {
     let stack = Stack::start().await;
     let ground = Ground::prepare(&stack).await;
@@ -118,7 +117,8 @@ async fn killed_while_taking_back() {
             let asked = ground.deploy(&stack, &format!("back-{runs}")).await;
             // The host does not say that it serves the site, so the operation stays where everything is made.
             stack.core().instances.mute(&machine);
-            let publishing = async || item(&stack, "operation", &asked.operation)["cursor"] == 10;
+            let key = format!("OP#{}", asked.operation);
+            let publishing = async || read(&stack, &key, "OP").await["cursor"]["N"] == "10";
             stack.run_until("the host is asked to serve the site", crate::PATIENCE, publishing).await;
             stack.faults().kill("run_operation", nth, when);
             ground.client(&stack).await.post_empty(&asked.operation("cancel")).await.expect(202);

@@ -114,26 +114,22 @@ async fn killed_at_every_call_of(function: &str, when: When, at_least: usize) {
 }
 
 #[tokio::test]
-#[ignore = "takes minutes: cargo test -p hosting --test hosting -- --ignored dies killed"]
 async fn run_operation_dies_before_every_call() {
     killed_at_every_call_of("run_operation", When::Before, 100).await;
 }
 
 #[tokio::test]
-#[ignore = "takes minutes: cargo test -p hosting --test hosting -- --ignored dies killed"]
 async fn run_operation_dies_after_every_call() {
     killed_at_every_call_of("run_operation", When::After, 100).await;
 }
 
 #[tokio::test]
-#[ignore = "takes minutes: cargo test -p hosting --test hosting -- --ignored dies killed"]
 async fn apply_dns_changes_dies_at_every_call() {
     killed_at_every_call_of("apply_dns_changes", When::Before, 10).await;
     killed_at_every_call_of("apply_dns_changes", When::After, 10).await;
 }
 
 #[tokio::test]
-#[ignore = "takes minutes: cargo test -p hosting --test hosting -- --ignored dies killed"]
 async fn relay_events_dies_at_every_call() {
     killed_at_every_call_of("relay_events", When::Before, 1).await;
     killed_at_every_call_of("relay_events", When::After, 1).await;
@@ -141,7 +137,6 @@ async fn relay_events_dies_at_every_call() {
 
 /// Launching a host, killed at every call: each run wants one host and gets one.
 #[tokio::test]
-#[ignore = "takes minutes: cargo test -p hosting --test hosting -- --ignored dies killed"]
 async fn scale_pool_dies_at_every_call() {
     let stack = Stack::start().await;
     set_pool(&stack, json!({"units_per_host": 1, "max_hosts": 200, "target_free": 0, "options": [large()]}))

@@ -21,7 +21,10 @@ fn main() -> Exit {
     http::limit(&[Limit::per_ip(5, MINUTE)]).serve(send_contact_message)
 }
 
-async fn send_contact_message(app: App, call: Call<Public, NewContactMessage>) -> Result<Reply<Received>> {
+async fn send_contact_message(
+    app: App,
+    call: Call<Public, NewContactMessage>,
+) -> Result<Reply<Received, 202>> {
     // A program that fills in the hidden field hears the same as everybody, so that it does not try another way.
     if let Some(message) = call.body.clone().accept()? {
         let event = call.origin().envelope(None, &ContactMessageReceived { message: message.clone() });

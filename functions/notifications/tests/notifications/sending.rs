@@ -47,11 +47,11 @@ async fn mail_that_is_down_for_more_than_a_day_is_given_up() {
 #[tokio::test]
 async fn what_ses_refuses_for_good_is_not_tried_again() {
     let stack = Stack::start().await;
-    stack.faults().on("send_mail", "ses", "SendRawEmail").fail(400, "MessageRejected");
+    stack.faults().on("send_mail", "ses", "SendRawEmail").fail(400, "InvalidParameterValue");
     stack.sign_up("anna@example.com").await;
     stack.advance(HOUR).await;
     let refused = delivery(&stack, "verification");
-    assert_eq!((&refused["state"], &refused["reason"]), (&json!("failed"), &json!("MessageRejected")));
+    assert_eq!((&refused["state"], &refused["reason"]), (&json!("failed"), &json!("InvalidParameterValue")));
     assert_eq!(refused["tries"], 1);
     assert!(refused.get("notice").is_none());
 }

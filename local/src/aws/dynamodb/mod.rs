@@ -33,6 +33,9 @@ pub use tables::Table;
 /// Stream records of a table stay at least this long, as in AWS.
 const STREAM_RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// How often what has expired is looked for: each look reads every item. AWS deletes within days.
+const SWEEP: Duration = Duration::from_secs(60 * 60);
+
 /// DynamoDB.
 pub struct DynamoDb {
     database: Database,
@@ -51,6 +54,7 @@ pub struct DynamoDb {
 struct Side {
     storage: Storage,
     connection: rusqlite::Connection,
+    swept: domain::Timestamp,
 }
 
 struct StackClock(Clock);
@@ -95,7 +99,7 @@ impl DynamoDb {
         let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(64).build(connector);
         Ok(Self {
             database,
-            side: Mutex::new(Side { storage, connection }),
+            side: Mutex::new(Side { storage, connection, swept: clock.now() }),
             client,
             port,
             server,
@@ -165,6 +169,20 @@ impl DynamoDb {
         self.database.put_item(request).map_err(refused)?;
         self.ring();
         Ok(())
+    }
+
+    /// Deletes what has expired, if that was not done within the last hour.
+    ///
+    /// # Errors
+    /// SQLite's failure.
+    pub fn sweep_when_due(&self, now: domain::Timestamp) -> Result<()> {
+        let mut side = self.side.lock().unwrap_or_else(PoisonError::into_inner);
+        if now.since(side.swept) < SWEEP {
+            return Ok(());
+        }
+        side.swept = now;
+        drop(side);
+        self.sweep_expired().map(drop)
     }
 
     /// Deletes what has expired by the stack's clock, as DynamoDB does within days: the stream shows each deletion.

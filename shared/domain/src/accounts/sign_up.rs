@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::organisation::OrganisationCreated;
 use super::{Entitlements, Membership, OrgSettings, OrgState, Organisation, Password, Role, User, UserState};
+use crate::notifications::contact::breaks_or_turns;
 use crate::{Email, Event, Locale, OrgId, Timestamp, UserId};
 
 /// The longest name of a person or company, in characters.
@@ -172,9 +173,16 @@ impl Name {
     fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         let sound = (1..=LONGEST_NAME).contains(&text.chars().count())
-            && !text.chars().any(|c| c.is_control() || "<>/\\\u{2028}\u{2029}".contains(c));
+            && !text.chars().any(|c| breaks_or_turns(c) || "<>/\\:@".contains(c))
+            && !looks_like_a_host(text);
         sound.then(|| Self(text.to_owned()))
     }
+}
+
+/// A dot between two letters or digits is what mail programs make a link of: `evil.com`, not `St. John` nor `J.`.
+fn looks_like_a_host(text: &str) -> bool {
+    let characters: Vec<char> = text.chars().collect();
+    characters.windows(3).any(|w| w[0].is_alphanumeric() && w[1] == '.' && w[2].is_alphanumeric())
 }
 
 impl PlanName {
@@ -211,7 +219,7 @@ impl JsonSchema for Name {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "string", "minLength": 1, "maxLength": LONGEST_NAME, "pattern": "^[^<>/\\\\]+$"})
+        json_schema!({"type": "string", "minLength": 1, "maxLength": LONGEST_NAME, "pattern": "^[^<>/\\\\:@]+$"})
     }
 
     fn inline_schema() -> bool {
@@ -287,7 +295,16 @@ mod tests {
     #[test]
     fn names_that_could_be_links_or_headers_are_refused() {
         let long = "x".repeat(101);
-        for wrong in ["", "  ", "Anna\r\nBcc: all", "<b>Anna</b>", "http://spam.example", &long] {
+        for wrong in [
+            "",
+            "  ",
+            "Anna\r\nBcc: all",
+            "<b>Anna</b>",
+            "http://spam.example",
+            "see evil.com now",
+            "a@b",
+            &long,
+        ] {
             assert!(sign_up(json!({"first_name": wrong})).is_err(), "{wrong}");
         }
         for wrong in ["Pro", "", "pro plan", "../x"] {

@@ -98,7 +98,7 @@ fn within(pointer: &str, text: &str, longest: usize) -> Result<String, Refusal> 
 }
 
 /// Control characters, Unicode's own line breaks, and the marks that make text read in another order than written.
-fn breaks_or_turns(c: char) -> bool {
+pub(crate) fn breaks_or_turns(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 

@@ -35,7 +35,7 @@ pub enum DeliveryState {
     Sending,
     /// SES accepted it.
     Sent,
-    /// It will not be sent, or SES dropped it after all; the reason says why.
+    /// It will not be sent, and the reason says why; or SES dropped it after all.
     Failed,
     /// The recipient's server accepted it.
     Delivered,
@@ -91,7 +91,7 @@ pub struct Delivery {
     pub locale: Locale,
     /// Which mail.
     pub template: Template,
-    /// What its text needs; dropped once it is settled, as it may hold a link that opens an account.
+    /// What its text needs; dropped once it is settled, as it may hold the link that verifies an address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notice: Option<Notice>,
     /// How far it has come.

@@ -1,7 +1,9 @@
 //! Who calls: the actor is the handler's argument type, so that to compile is to have checked it.
 //!
 //! An access token says who and for which organisation; what they may do is read with one BatchGetItem per call, so that
-//! revoking a session, changing a role and changing a plan act on the next request.
+//! revoking a session, changing a role and changing a plan act on the next request. The read is eventually consistent, at
+//! half the price: DynamoDB may show the state before a change for the moments it takes to copy it, usually under a second.
+//! A refusal is always looked at again with a consistent read.
 
 mod actor;
 pub mod keys;
@@ -12,7 +14,7 @@ use std::future::Future;
 use domain::{OrgId, Timestamp, UserId};
 use serde::Serialize;
 
-pub use actor::{Admin, Caller, Member, Operator, Owner, Public, SignedIn, Viewer};
+pub use actor::{Admin, Caller, Member, Operator, Owner, Public, SignedIn, Viewer, claims_of_any_age};
 
 use crate::http::RequestParts;
 use crate::{App, Result};

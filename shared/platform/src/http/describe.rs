@@ -9,7 +9,10 @@ use crate::auth::Actor;
 use crate::run::binary_name;
 
 /// The description of a handler with these types.
-pub(crate) fn describe<A: Actor, B: JsonSchema, Q: JsonSchema, T: JsonSchema>(limits: &[Limit]) -> Value {
+pub(crate) fn describe<A: Actor, B: JsonSchema, Q: JsonSchema, T: JsonSchema>(
+    status: u16,
+    limits: &[Limit],
+) -> Value {
     json!({
         "name": binary_name(),
         "trigger": "http",
@@ -18,8 +21,7 @@ pub(crate) fn describe<A: Actor, B: JsonSchema, Q: JsonSchema, T: JsonSchema>(li
         "body": schema::<B>(false),
         "query": schema::<Q>(false),
         "reply": schema::<T>(true),
-        // The status is a value of the reply, not of its type.
-        "status": "2XX",
+        "status": status,
         "limits": limits,
     })
 }
@@ -40,7 +42,7 @@ mod tests {
 
     #[test]
     fn a_description_tells_types_and_limits() {
-        let told = describe::<Public, (), PageQuery, Listed<String>>(&[Limit::per_ip(5, MINUTE)]);
+        let told = describe::<Public, (), PageQuery, Listed<String>>(200, &[Limit::per_ip(5, MINUTE)]);
         assert_eq!((&told["actor"], &told["security"]), (&json!("public"), &Value::Null));
         assert_eq!(told["body"]["type"], "null");
         assert_eq!(told["query"]["properties"]["limit"]["maximum"], 200);

@@ -68,7 +68,9 @@ impl Limit {
     pub async fn take(&self, app: &App, key: &str) -> Result<()> {
         // Keys hold addresses of people and machines; their digest counts as well.
         let digest = hash::sha256_hex(key);
-        let key = Key::new(format!("RATE#{}#{}#{}", app.function(), self.per, &digest[..32]), "RATE");
+        let seconds = self.time.as_secs();
+        let key =
+            Key::new(format!("RATE#{}#{}#{seconds}#{}", app.function(), self.per, &digest[..32]), "RATE");
         let now = u64::try_from(app.now().as_millis()).unwrap_or(0).saturating_mul(1_000);
         let table = app.table();
         for _ in 0..ROUNDS {
@@ -134,6 +136,14 @@ fn arrival(item: Option<Attributes>) -> u64 {
     tat.and_then(|tat| tat.parse().ok()).unwrap_or(0)
 }
 
+/// What could not be counted: a read goes on without it, as the table's trouble is not the reader's; nothing else does.
+pub(crate) fn open_for_reads(counted: Result<()>, mutates: bool) -> Result<()> {
+    match counted {
+        Err(error) if mutates || matches!(error, Error::Limited { .. }) => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// Counts a request against the limits that its caller is known for so far.
 pub(crate) async fn check_ip(app: &App, limits: &[Limit], network: &str) -> Result<()> {
     for limit in limits.iter().filter(|limit| limit.per == "ip") {
@@ -167,6 +177,15 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+
+    #[test]
+    fn what_cannot_be_counted_is_open_for_reads_alone() {
+        let broken = || Err(Error::partner("dynamodb", true, "no answer"));
+        assert!(open_for_reads(broken(), false).is_ok());
+        assert!(open_for_reads(broken(), true).is_err());
+        let limited = Err(Error::Limited { retry_after: Duration::from_secs(1) });
+        assert!(open_for_reads(limited, false).is_err());
+    }
 
     /// What the two writes do, one after the other, without a table.
     fn take(limit: &Limit, tat: &mut u64, now: u64) -> Result<(), Duration> {

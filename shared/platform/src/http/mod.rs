@@ -30,14 +30,14 @@ pub use reply::Reply;
 pub use request::{Call, RequestParts};
 
 /// The way in for HTTP requests.
-pub fn serve<A, B, Q, T, H, F>(handler: H) -> Exit
+pub fn serve<A, B, Q, T, H, F, const STATUS: u16>(handler: H) -> Exit
 where
     A: Actor,
     B: DeserializeOwned + JsonSchema + 'static,
     Q: DeserializeOwned + JsonSchema,
     T: Serialize + JsonSchema,
     H: Fn(App, Call<A, B, Q>) -> F + Copy,
-    F: Future<Output = Result<Reply<T>>>,
+    F: Future<Output = Result<Reply<T, STATUS>>>,
 {
     limit(&[]).serve(handler)
 }
@@ -56,23 +56,23 @@ pub struct Limited<'a> {
 
 impl Limited<'_> {
     /// The way in for HTTP requests that are not too many.
-    pub fn serve<A, B, Q, T, H, F>(self, handler: H) -> Exit
+    pub fn serve<A, B, Q, T, H, F, const STATUS: u16>(self, handler: H) -> Exit
     where
         A: Actor,
         B: DeserializeOwned + JsonSchema + 'static,
         Q: DeserializeOwned + JsonSchema,
         T: Serialize + JsonSchema,
         H: Fn(App, Call<A, B, Q>) -> F + Copy,
-        F: Future<Output = Result<Reply<T>>>,
+        F: Future<Output = Result<Reply<T, STATUS>>>,
     {
-        let describe = || describe::describe::<A, B, Q, T>(self.limits);
+        let describe = || describe::describe::<A, B, Q, T>(STATUS, self.limits);
         run(describe, |app, event: GatewayEvent| async move {
             Ok::<GatewayReply, Error>(answer(&app, self.limits, RequestParts::new(event), handler).await)
         })
     }
 }
 
-async fn answer<A, B, Q, T, H, F>(
+async fn answer<A, B, Q, T, H, F, const STATUS: u16>(
     app: &App,
     limits: &[Limit],
     request: RequestParts,
@@ -84,7 +84,7 @@ where
     Q: DeserializeOwned,
     T: Serialize,
     H: Fn(App, Call<A, B, Q>) -> F + Copy,
-    F: Future<Output = Result<Reply<T>>>,
+    F: Future<Output = Result<Reply<T, STATUS>>>,
 {
     let request_id = request.request_id().map(str::to_owned);
     let mut origin = Origin {
@@ -107,7 +107,7 @@ where
     wire.into_gateway(&origin.request_id)
 }
 
-async fn admitted<A, B, Q, T, H, F>(
+async fn admitted<A, B, Q, T, H, F, const STATUS: u16>(
     app: &App,
     limits: &[Limit],
     request: RequestParts,
@@ -120,16 +120,18 @@ where
     Q: DeserializeOwned,
     T: Serialize,
     H: Fn(App, Call<A, B, Q>) -> F + Copy,
-    F: Future<Output = Result<Reply<T>>>,
+    F: Future<Output = Result<Reply<T, STATUS>>>,
 {
     if !request.came_by_front_door() {
         return Err(Error::forbidden("direct_call", "Call the public address of the API."));
     }
-    limit::check_ip(app, limits, &request::network(request.ip())).await?;
+    let counted = limit::check_ip(app, limits, &request::network(request.ip())).await;
+    limit::open_for_reads(counted, request.mutates())?;
     let caller = A::admit(app, &request, app.now()).await?;
     origin.actor = caller.label();
     origin.org = caller.org();
-    limit::check_caller(app, limits, caller.user(), origin.org).await?;
+    let counted = limit::check_caller(app, limits, caller.user(), origin.org).await;
+    limit::open_for_reads(counted, request.mutates())?;
     let query = parse::query(request.query())?;
     let body = parse::body(&request)?;
 
@@ -161,7 +163,8 @@ async fn once(app: &App, repeat: &Idempotency, done: Result<Wire>) -> Result<Wir
         Ok(reply) if repeat.is_recorded() => Ok(reply),
         Ok(reply) => match app.table().write(repeat.record(reply.clone())?).await {
             Ok(()) => Ok(reply),
-            Err(_) => Ok(repeat.replay(&app.table()).await?.unwrap_or(reply)),
+            // It is done, whether or not a repeat will be told so.
+            Err(_) => Ok(repeat.replay(&app.table()).await.ok().flatten().unwrap_or(reply)),
         },
         // The winner's effect may be why this one was refused.
         Err(error) => match repeat.replay(&app.table()).await {

@@ -20,7 +20,6 @@ pub(crate) fn body<B: DeserializeOwned + 'static>(request: &RequestParts) -> Res
         }
         return Err(Error::Malformed("This takes no body.".to_owned()));
     }
-    // Without a content type there may still be no body to complain about.
     if !is_json(request.header("content-type").unwrap_or_default()) {
         return Err(Error::UnsupportedMedia);
     }

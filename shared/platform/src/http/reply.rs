@@ -11,10 +11,10 @@ use serde_json::{Map, Value};
 use crate::error::seconds;
 use crate::{Error, Result};
 
-/// A handler's answer.
+/// A handler's answer. Its status stands in its type, so that the description of the endpoint tells it.
 #[derive(Debug, Clone)]
-pub struct Reply<T> {
-    status: u16,
+pub struct Reply<T, const STATUS: u16 = 200> {
+    unusual: Option<u16>,
     headers: BTreeMap<String, String>,
     content: Content<T>,
 }
@@ -29,28 +29,42 @@ enum Content<T> {
 impl<T> Reply<T> {
     /// 200 with a value.
     pub fn ok(value: T) -> Self {
-        Self::new(200, Content::Json(value))
-    }
-
-    /// 201: it was made.
-    pub fn created(value: T) -> Self {
-        Self::new(201, Content::Json(value))
-    }
-
-    /// 202: it is being worked on.
-    pub fn accepted(value: T) -> Self {
-        Self::new(202, Content::Json(value))
+        Self::new(Content::Json(value))
     }
 
     /// 200 with content that is not a JSON value of ours.
     pub fn bytes(content_type: &str, content: impl Into<Bytes>) -> Self {
-        Self::new(200, Content::Bytes(content.into())).header("content-type", content_type)
+        Self::new(Content::Bytes(content.into())).header("content-type", content_type)
     }
+}
 
-    /// Another status.
+impl<T> Reply<T, 201> {
+    /// 201: it was made.
+    pub fn created(value: T) -> Self {
+        Self::new(Content::Json(value))
+    }
+}
+
+impl<T> Reply<T, 202> {
+    /// 202: it is being worked on.
+    pub fn accepted(value: T) -> Self {
+        Self::new(Content::Json(value))
+    }
+}
+
+impl Reply<(), 204> {
+    /// 204: done, and nothing to say.
+    #[must_use]
+    pub fn no_content() -> Self {
+        Self::new(Content::None)
+    }
+}
+
+impl<T, const STATUS: u16> Reply<T, STATUS> {
+    /// A status that depends on what was found.
     #[must_use]
     pub fn status(mut self, status: u16) -> Self {
-        self.status = status;
+        self.unusual = Some(status);
         self
     }
 
@@ -67,22 +81,14 @@ impl<T> Reply<T> {
         self.header("etag", format!("\"{version}\""))
     }
 
-    fn new(status: u16, content: Content<T>) -> Self {
-        Self { status, headers: BTreeMap::new(), content }
+    fn new(content: Content<T>) -> Self {
+        Self { unusual: None, headers: BTreeMap::new(), content }
     }
 }
 
-impl Reply<()> {
-    /// 204: done, and nothing to say.
-    #[must_use]
-    pub fn no_content() -> Self {
-        Self::new(204, Content::None)
-    }
-}
-
-impl<T: Serialize> Reply<T> {
+impl<T: Serialize, const STATUS: u16> Reply<T, STATUS> {
     pub(crate) fn into_wire(self) -> Result<Wire> {
-        let Self { status, mut headers, content } = self;
+        let Self { unusual, mut headers, content } = self;
         let body = match content {
             Content::Json(value) => {
                 let text = serde_json::to_string(&value).map_err(Error::caused)?;
@@ -92,7 +98,7 @@ impl<T: Serialize> Reply<T> {
             Content::Bytes(bytes) => Text::of(bytes),
             Content::None => Text::Plain(String::new()),
         };
-        Ok(Wire { status, headers, body })
+        Ok(Wire { status: unusual.unwrap_or(STATUS), headers, body })
     }
 
     pub(crate) fn clone_wire(&self) -> Result<Wire> {
@@ -101,7 +107,7 @@ impl<T: Serialize> Reply<T> {
             Content::Bytes(bytes) => Content::Bytes(bytes.clone()),
             Content::None => Content::None,
         };
-        Reply { status: self.status, headers: self.headers.clone(), content }.into_wire()
+        Reply::<_, STATUS> { unusual: self.unusual, headers: self.headers.clone(), content }.into_wire()
     }
 }
 

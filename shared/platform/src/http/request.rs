@@ -65,7 +65,7 @@ impl RequestParts {
             parameters: event.path_parameters,
             body: Body::new(event.body.unwrap_or_default(), event.is_base64_encoded),
             ip: ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
-            came_by_front_door: proven || secret.is_none(),
+            came_by_front_door: proven,
         }
     }
 
@@ -276,7 +276,7 @@ impl<A, B, Q> Call<A, B, Q> {
     ///
     /// # Errors
     /// `internal` if the reply cannot be serialised.
-    pub fn once<T: Serialize>(&self, reply: &Reply<T>) -> Result<Option<Write>> {
+    pub fn once<T: Serialize, const STATUS: u16>(&self, reply: &Reply<T, STATUS>) -> Result<Option<Write>> {
         match &self.idempotency {
             Some(idempotency) => idempotency.record(reply.clone_wire()?).map(Some),
             None => Ok(None),

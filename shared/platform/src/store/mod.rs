@@ -99,6 +99,14 @@ impl Table {
         self.batch(keys, false).await
     }
 
+    /// Reads items of any types as every acknowledged write left them; twice the price.
+    ///
+    /// # Errors
+    /// `unavailable`, `internal`.
+    pub async fn get_items_consistent(&self, keys: &[Key]) -> Result<Vec<Option<Item>>> {
+        self.batch(keys, true).await
+    }
+
     async fn batch(&self, keys: &[Key], consistent: bool) -> Result<Vec<Option<Item>>> {
         let mut found: HashMap<Key, Item> = HashMap::new();
         // DynamoDB refuses a batch that names an item twice.

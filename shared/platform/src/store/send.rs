@@ -188,7 +188,7 @@ impl Table {
 /// Waits before the next try, unless the tries are used up.
 pub(super) async fn pause(tries: u32) -> Result<()> {
     if tries >= TRIES {
-        let message = format!("still in the way of a transaction after {TRIES} tries");
+        let message = format!("busy with another transaction, or too much asked of it, in {TRIES} tries");
         return Err(Error::partner("dynamodb", true, message));
     }
     tokio::time::sleep(full_jitter(tries)).await;
