@@ -48,8 +48,8 @@ pub(super) async fn queue(run: &Run<'_>) -> Result<Outcome> {
 
 pub(super) async fn wait(run: &Run<'_>) -> Result<Outcome> {
     let records = own(run).await?;
-    if let Some(halt) = rejected(run, &records) {
-        return Ok(halt);
+    if let Some(outcome) = refused(run, &records).await? {
+        return Ok(outcome);
     }
     if records.iter().all(|record| record.state == RecordState::Insync) {
         return Outcome::with(json!({"insync_at": run.now()}));
@@ -65,13 +65,21 @@ pub(super) async fn delete(run: &Run<'_>) -> Result<Outcome> {
     }
     let standing: Vec<_> = records.iter().filter(|record| record.action == DnsAction::Upsert).collect();
     if standing.is_empty() {
-        return Ok(rejected(run, &records).unwrap_or_else(|| Outcome::Wait(look_again(run))));
+        return Ok(refused(run, &records).await?.unwrap_or_else(|| Outcome::Wait(look_again(run))));
     }
+    wish(run, standing, |record| record.unwanted(run.operation.id, run.now())).await
+}
+
+/// Stores new wishes about records and waits for them.
+async fn wish(
+    run: &Run<'_>,
+    records: Vec<&Stored<ManagedRecord>>,
+    change: impl Fn(ManagedRecord) -> ManagedRecord,
+) -> Result<Outcome> {
     let mut writes: Vec<Write> = vec![run.fenced()];
-    for (index, stored) in standing.into_iter().enumerate() {
-        let unwanted = stored.value.clone().unwanted(run.operation.id, run.now());
+    for (index, stored) in records.into_iter().enumerate() {
         let wake = (index == 0).then(|| zones::wake(&run.site.zone, &run.origin));
-        writes.extend(zones::wish(&unwanted, Some(stored), &run.origin, wake));
+        writes.extend(zones::wish(&change(stored.value.clone()), Some(stored), &run.origin, wake));
     }
     run.store.table().transact(writes).await?;
     Ok(Outcome::Wait(FIRST_LOOKS))
@@ -82,12 +90,20 @@ async fn own(run: &Run<'_>) -> Result<Vec<Stored<ManagedRecord>>> {
     Ok(records.into_iter().filter(|record| record.site == run.site.id).collect())
 }
 
-fn rejected(run: &Run<'_>, records: &[Stored<ManagedRecord>]) -> Option<Outcome> {
-    let bad = records.iter().find(|record| record.state == RecordState::Rejected)?;
+/// What records that Route 53 refuses ask for: people look at a refusal; what they have looked at is wished again.
+async fn refused(run: &Run<'_>, records: &[Stored<ManagedRecord>]) -> Result<Option<Outcome>> {
+    let refused: Vec<_> = records.iter().filter(|record| record.state == RecordState::Rejected).collect();
+    let looked_at = run.operation.error.as_ref().map(|failure| failure.at);
+    let Some(bad) = refused.iter().find(|record| !looked_at.is_some_and(|at| record.is_wished_by(at))) else {
+        return match refused.is_empty() {
+            true => Ok(None),
+            false => wish(run, refused, |record| record.wished_again(run.now())).await.map(Some),
+        };
+    };
     let message = "The name servers refuse a record of the site.";
     let why = bad.error.as_deref().unwrap_or("no reason");
     let remedy = format!("Route 53 says of {} {}: {why}", bad.record.kind.as_str(), bad.record.name);
-    Some(Outcome::Halt(run.failure("dns_rejected", message, remedy)))
+    Ok(Some(Outcome::Halt(run.failure("dns_rejected", message, remedy))))
 }
 
 fn look_again(run: &Run<'_>) -> Duration {

@@ -89,3 +89,37 @@ async fn name_servers_that_take_twenty_minutes_are_waited_for() {
     until_operation(&stack, &asked.operation, "succeeded").await;
     audit::check(&stack).await;
 }
+
+#[tokio::test]
+async fn a_refused_record_is_wished_again_when_people_have_looked() {
+    let stack = Stack::start().await;
+    let anna = stack.verified("anna@example.com").await;
+    let asked = deploy(&anna, "acme").await;
+    refuse_once(&stack, &asked.operation, 8).await;
+    anna.post_empty(&asked.operation("retry")).await.expect(202);
+    until_operation(&stack, &asked.operation, "succeeded").await;
+    audit::check(&stack).await;
+
+    let deletion = anna.delete(&asked.path()).await.expect(202);
+    let operation = deletion["operation"]["id"].as_str().unwrap().to_owned();
+    refuse_once(&stack, &operation, 8).await;
+    anna.post_empty(&format!("/v1/hosting/operations/{operation}/retry")).await.expect(202);
+    until_operation(&stack, &operation, "succeeded").await;
+    audit::check(&stack).await;
+}
+
+/// Lets Route 53 refuse a site's MX record, until the operation stops.
+async fn refuse_once(stack: &Stack, operation: &str, changes: usize) {
+    stack.faults().on("apply_dns_changes", "route53", "ChangeResourceRecordSets").always().throttle();
+    let queued = async || stack.table("hosting").of_kind("dns_change").len() == changes;
+    stack.run_until("the changes are queued", crate::PATIENCE, queued).await;
+    for mut change in stack.table("hosting").of_kind("dns_change") {
+        if change["record"]["type"] == "MX" {
+            change["record"]["values"] = json!(["no preference"]);
+            stack.put_item("hosting", &change).await.unwrap();
+        }
+    }
+    stack.faults().clear();
+    until_operation(stack, operation, "needs_attention").await;
+    assert_eq!(item(stack, "operation", operation)["error"]["code"], "dns_rejected");
+}

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::id::{Id, Kind};
 use crate::{Event, OperationId, OrgId, SiteId, Timestamp};
 
-/// The most changes in one batch. Route 53 takes 1,000, counting an UPSERT twice.
-pub const MOST_CHANGES: usize = 500;
+/// The most changes in one batch. Route 53 takes 1,000 and 32,000 characters of values, counting an UPSERT twice; a site's
+/// values are 40 characters long on average.
+pub const MOST_CHANGES: usize = 350;
 /// A site's address changes when it moves; resolvers must notice within a minute.
 const ADDRESS_TTL: u64 = 60;
 const TTL: u64 = 300;
@@ -228,6 +229,19 @@ impl ManagedRecord {
             revision,
             ..self
         }
+    }
+
+    /// Route 53 refused the record, and shall be asked once more.
+    #[must_use]
+    pub fn wished_again(self, now: Timestamp) -> Self {
+        let revision = next_revision(Some(&self), now);
+        Self { state: RecordState::Queued, error: None, revision, ..self }
+    }
+
+    /// Whether the newest wish about it was made at this time or earlier.
+    #[must_use]
+    pub fn is_wished_by(&self, at: Timestamp) -> bool {
+        self.revision <= at.as_millis()
     }
 
     /// The change that carries this wish to the name servers.
