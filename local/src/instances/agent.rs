@@ -145,6 +145,11 @@ impl Agent {
         }
     }
 
+    /// The agent at the machine's new address; `None` if it has it.
+    pub(super) fn at(&self, ip: Ipv4Addr) -> Option<Self> {
+        (self.ip != ip).then(|| Self { ip, ..self.clone() })
+    }
+
     /// Whether the disk is to be measured before the next report.
     pub(super) fn wants_measure(&self, now: Timestamp) -> bool {
         self.measured_at.is_none_or(|measured| now.since(measured) >= MEASURED_EVERY)

@@ -187,7 +187,11 @@ impl Instances {
             self.agents().remove(&id);
         }
         for (id, (machine, config)) in machines {
-            if self.agents().contains_key(&id) {
+            let known = self.agents().get(&id).cloned();
+            if let Some(agent) = known {
+                if let Some(moved) = agent.at(machine.ip) {
+                    self.keep(&moved)?;
+                }
                 continue;
             }
             let nonce = hex::encode(random::bytes::<24>());

@@ -205,3 +205,56 @@ async fn machine_types_say_what_they_have() {
     let unknown = call(&served, "DescribeInstanceTypes", &[("InstanceType.1", "x1.none")]).await;
     assert_eq!(unknown.unwrap_err(), "InvalidInstanceType");
 }
+
+#[tokio::test]
+async fn an_elastic_ip_leads_to_a_machine_until_either_goes() {
+    let served = Served::start().await;
+    let id = run(&served, "t", "1").await.remove(0);
+    let tags = [
+        ("Domain", "vpc"),
+        ("TagSpecification.1.ResourceType", "elastic-ip"),
+        ("TagSpecification.1.Tag.1.Key", "host"),
+        ("TagSpecification.1.Tag.1.Value", "host_1"),
+    ];
+    let allocated = call(&served, "AllocateAddress", &tags).await.unwrap();
+    let (address, ip) =
+        (texts(&allocated, "allocationId").remove(0), texts(&allocated, "publicIp").remove(0));
+    let associate = [("AllocationId", address.as_str()), ("InstanceId", id.as_str())];
+    served.advance(1);
+    assert_eq!(call(&served, "AssociateAddress", &associate).await.unwrap_err(), "InvalidInstanceID");
+    served.advance(1);
+    let own = served.cloud.ec2().running()[0].public_ip;
+    call(&served, "AssociateAddress", &associate).await.unwrap();
+    let answer = call(&served, "AssociateAddress", &associate).await.unwrap();
+    let association = texts(&answer, "associationId").remove(0);
+    assert_eq!(served.cloud.ec2().running()[0].public_ip.to_string(), ip);
+
+    let filter = [("Filter.1.Name", "tag:host"), ("Filter.1.Value.1", "host_1")];
+    let found = call(&served, "DescribeAddresses", &filter).await.unwrap();
+    assert_eq!((texts(&found, "instanceId"), texts(&found, "publicIp")), (vec![id.clone()], vec![ip]));
+    let release = [("AllocationId", address.as_str())];
+    assert_eq!(call(&served, "ReleaseAddress", &release).await.unwrap_err(), "InvalidIPAddress.InUse");
+    let disassociate = [("AssociationId", association.as_str())];
+    call(&served, "DisassociateAddress", &disassociate).await.unwrap();
+    assert_eq!(served.cloud.ec2().running()[0].public_ip, own);
+    let again = call(&served, "DisassociateAddress", &disassociate).await;
+    assert_eq!(again.unwrap_err(), "InvalidAssociationID.NotFound");
+
+    call(&served, "AssociateAddress", &associate).await.unwrap();
+    call(&served, "TerminateInstances", &[("InstanceId.1", &id)]).await.unwrap();
+    served.advance(5);
+    let left = call(&served, "DescribeAddresses", &[]).await.unwrap();
+    assert_eq!((texts(&left, "allocationId").len(), texts(&left, "instanceId").len()), (1, 0));
+    call(&served, "ReleaseAddress", &release).await.unwrap();
+    let gone = call(&served, "ReleaseAddress", &release).await;
+    assert_eq!(gone.unwrap_err(), "InvalidAllocationID.NotFound");
+}
+
+#[tokio::test]
+async fn elastic_ips_run_out() {
+    let served = Served::start().await;
+    for _ in 0..254 {
+        call(&served, "AllocateAddress", &[]).await.unwrap();
+    }
+    assert_eq!(call(&served, "AllocateAddress", &[]).await.unwrap_err(), "AddressLimitExceeded");
+}

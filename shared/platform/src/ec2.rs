@@ -3,6 +3,7 @@
 //! The SDK's EC2 crate takes minutes and seven gigabytes to compile (`docs/decisions/0003`). The protocol is a signed form and an
 //! answer in XML.
 
+mod address;
 mod xml;
 
 use std::collections::BTreeMap;
@@ -13,12 +14,13 @@ use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, si
 use aws_sigv4::sign::v4;
 use domain::Timestamp;
 
+pub use self::address::Address;
 use self::xml::Node;
 use crate::{App, Error, Result, clock, config, random};
 
 const API_VERSION: &str = "2016-11-15";
 const CONTENT_TYPE: &str = "application/x-www-form-urlencoded; charset=utf-8";
-/// How often a call is tried. Every operation here may be repeated: launching names its client token.
+/// How often a call is tried. Every operation here but AllocateAddress may be repeated: launching names its client token.
 const TRIES: u32 = 3;
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// How many a page of a list holds.
@@ -303,9 +305,6 @@ fn filtered(filters: &[Filter<'_>]) -> Form {
 impl Instance {
     fn read(node: &Node) -> Self {
         let text = |name: &str| node.text(name).map(str::to_owned);
-        let tag = |tag: &Node| {
-            Some((tag.text("key")?.to_owned(), tag.text("value").unwrap_or_default().to_owned()))
-        };
         Self {
             id: text("instanceId").unwrap_or_default(),
             state: node
@@ -318,9 +317,15 @@ impl Instance {
             private_ip: text("privateIpAddress"),
             launched_at: node.text("launchTime").and_then(|time| time.parse().ok()),
             client_token: text("clientToken"),
-            tags: node.list("tagSet").iter().filter_map(tag).collect(),
+            tags: tags(node),
         }
     }
+}
+
+fn tags(node: &Node) -> BTreeMap<String, String> {
+    let tag =
+        |tag: &Node| Some((tag.text("key")?.to_owned(), tag.text("value").unwrap_or_default().to_owned()));
+    node.list("tagSet").iter().filter_map(tag).collect()
 }
 
 impl InstanceType {

@@ -1,6 +1,6 @@
 //! RunInstances: once per client token, within the quota, each with an address of its own.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::sync::PoisonError;
 
@@ -12,7 +12,7 @@ use super::super::form::Form;
 use super::super::ids;
 use super::super::rights::Needed;
 use super::super::xml;
-use super::{Ec2, Instance, MachineType, State, describe};
+use super::{Ec2, Instance, MachineType, State, describe, tags_for};
 
 const MOST_USER_DATA: usize = 16_384;
 /// At once, of instances that live: the addresses 203.0.113.1 to 203.0.113.254, which belong to nobody.
@@ -31,17 +31,6 @@ fn security_groups(form: &Form) -> Vec<String> {
 
 fn subnet(form: &Form) -> Option<&str> {
     form.get("SubnetId").or_else(|| form.get("NetworkInterface.1.SubnetId"))
-}
-
-fn instance_tags(form: &Form) -> BTreeMap<String, String> {
-    let specifications = (1..).map_while(|number| {
-        let prefix = format!("TagSpecification.{number}");
-        form.get(&format!("{prefix}.ResourceType")).map(|kind| (prefix, kind))
-    });
-    specifications
-        .filter(|(_, kind)| *kind == "instance")
-        .flat_map(|(prefix, _)| form.pairs(&format!("{prefix}.Tag"), "Key", "Value"))
-        .collect()
 }
 
 /// The request without what differs between a first call and its repetition.
@@ -64,7 +53,7 @@ impl Ec2 {
             resources.push(self.arn("security-group", "*"));
         }
         resources.extend(groups.iter().map(|group| self.arn("security-group", group)));
-        let tags = instance_tags(form);
+        let tags = tags_for(form, "instance");
         let with_tags = |needed: Needed| {
             tags.iter()
                 .fold(needed, |needed, (key, value)| needed.with(format!("aws:RequestTag/{key}"), value))
@@ -144,7 +133,7 @@ impl Ec2 {
                 );
                 return Err(AwsError::bad("VcpuLimitExceeded", told));
             }
-            let mut taken: BTreeSet<u8> = alive().map(|instance| instance.public_ip.octets()[3]).collect();
+            let mut taken: BTreeSet<u8> = alive().map(|instance| instance.launched_ip().octets()[3]).collect();
             let reservation = format!("r-{}", ids::hex(17));
             let mut launched = Vec::new();
             for launch_index in 0..count {
@@ -159,8 +148,9 @@ impl Ec2 {
                     instance_type: machine_type.name.to_owned(),
                     private_ip: Ipv4Addr::new(10, 0, 0, host),
                     public_ip: Ipv4Addr::new(203, 0, 113, host),
+                    own_ip: None,
                     user_data: String::from_utf8_lossy(&user_data).into_owned(),
-                    tags: instance_tags(form),
+                    tags: tags_for(form, "instance"),
                     launched_at: now,
                     terminated_at: None,
                     reservation: reservation.clone(),

@@ -1,6 +1,7 @@
 //! EC2: virtual machines that are launched, described late, run after two seconds, and are remembered for an hour
-//! after their end. What runs on them is `crate::instances`.
+//! after their end; and Elastic IPs that lead to them. What runs on them is `crate::instances`.
 
+mod addresses;
 mod describe;
 mod launch;
 mod machine_types;
@@ -20,6 +21,7 @@ use super::form::Form;
 use super::rights::Needed;
 use crate::{Clock, Result};
 
+pub use addresses::ElasticIp;
 pub use machine_types::MachineType;
 
 /// DescribeInstances does not find an instance before this long after its launch.
@@ -32,6 +34,7 @@ const REMEMBERED_FOR: Duration = Duration::from_secs(60 * 60);
 /// EC2.
 pub struct Ec2 {
     instances: Shelf<Instance>,
+    addresses: Shelf<ElasticIp>,
     quota: Mutex<u32>,
     /// The role of each instance profile that a template declares.
     profiles: Mutex<BTreeMap<String, String>>,
@@ -53,6 +56,9 @@ pub struct Instance {
     pub private_ip: Ipv4Addr,
     /// Its address outside; unique among those that live.
     pub public_ip: Ipv4Addr,
+    /// The address that it was launched with, once an Elastic IP has led to it.
+    #[serde(default)]
+    pub(super) own_ip: Option<Ipv4Addr>,
     /// Its user data, decoded.
     pub user_data: String,
     /// Its tags.
@@ -121,6 +127,10 @@ impl Instance {
         }
     }
 
+    fn launched_ip(&self) -> Ipv4Addr {
+        self.own_ip.unwrap_or(self.public_ip)
+    }
+
     fn is_described(&self, now: Timestamp) -> bool {
         now >= self.launched_at + SEEN_AFTER
             && self.terminated_at.is_none_or(|end| now < end + REMEMBERED_FOR)
@@ -145,6 +155,7 @@ impl Ec2 {
     ) -> Result<Self> {
         Ok(Self {
             instances: Shelf::open(documents, "ec2-instance")?,
+            addresses: Shelf::open(documents, "ec2-address")?,
             quota: Mutex::new(machine_types::DEFAULT_QUOTA),
             profiles: Mutex::default(),
             clock: clock.clone(),
@@ -171,6 +182,9 @@ impl Ec2 {
                 .iter()
                 .map(|id| self.tagged(Needed::new(&*action, self.arn("instance", id)), id))
                 .collect(),
+            "AllocateAddress" | "AssociateAddress" | "DisassociateAddress" | "ReleaseAddress" => {
+                self.address_needs(operation, form)
+            }
             _ => vec![Needed::new(action, "*")],
         }
     }
@@ -192,6 +206,11 @@ impl Ec2 {
             "DescribeInstances" => self.describe(form)?,
             "DescribeInstanceTypes" => machine_types::describe(form)?,
             "TerminateInstances" => self.terminate(form)?,
+            "AllocateAddress" => self.allocate(form)?,
+            "DescribeAddresses" => self.describe_addresses(form)?,
+            "AssociateAddress" => self.associate(form)?,
+            "DisassociateAddress" => self.disassociate(form)?,
+            "ReleaseAddress" => self.release(form)?,
             "CreateTags" => self.create_tags(form)?,
             "DeleteTags" => self.delete_tags(form)?,
             other => {
@@ -256,4 +275,16 @@ impl Ec2 {
             AwsError::bad("InvalidInstanceID.NotFound", format!("The instance ID '{id}' does not exist"))
         })
     }
+}
+
+/// The tags that a call gives to what it makes.
+fn tags_for(form: &Form, resource: &str) -> BTreeMap<String, String> {
+    let specifications = (1..).map_while(|number| {
+        let prefix = format!("TagSpecification.{number}");
+        form.get(&format!("{prefix}.ResourceType")).map(|kind| (prefix, kind))
+    });
+    specifications
+        .filter(|(_, kind)| *kind == resource)
+        .flat_map(|(prefix, _)| form.pairs(&format!("{prefix}.Tag"), "Key", "Value"))
+        .collect()
 }
