@@ -54,7 +54,7 @@ pub async fn open(
         .role_arn(settings.site_access_role_arn)
         .role_session_name(person.to_string())
         .duration_seconds(i32::try_from(lasting.as_secs()).unwrap_or(900))
-        .policy(wanted.session_policy(bucket, may_write).to_string())
+        .policy(wanted.session_policy(bucket, may_write))
         .tags(tag);
     let answer = call.send().await.map_err(|error| Error::aws("sts", error))?;
     let made = answer.credentials.ok_or_else(|| Error::internal("STS gave no credentials"))?;
@@ -115,21 +115,23 @@ impl Session {
     }
 }
 
-/// How many bytes are in a bucket, older versions aside.
+/// How many bytes are in a bucket, older versions aside; no more are counted once there are more than `enough`.
 ///
 /// # Errors
 /// `unavailable`, `internal`.
-pub async fn stored_bytes(app: &App, bucket: &str) -> Result<u64> {
+pub async fn stored_bytes(app: &App, bucket: &str, enough: u64) -> Result<u64> {
     let client = aws_sdk_s3::Client::new(app.aws());
-    let (mut bytes, mut after) = (0, None);
+    let (mut bytes, mut after) = (0_u64, None);
     for _ in 0..MOST_PAGES {
         let call = client.list_objects_v2().bucket(bucket).set_continuation_token(after);
         let page = call.send().await.map_err(|error| Error::aws("s3", error))?;
-        bytes += page.contents().iter().map(|object| object.size().unwrap_or(0)).sum::<i64>();
+        let sizes =
+            page.contents().iter().map(|object| u64::try_from(object.size().unwrap_or(0)).unwrap_or(0));
+        bytes = bytes.saturating_add(sizes.sum());
         after = page.next_continuation_token;
-        if after.is_none() {
+        if after.is_none() || bytes > enough {
             break;
         }
     }
-    Ok(u64::try_from(bytes).unwrap_or(0))
+    Ok(bytes)
 }

@@ -3,6 +3,7 @@
 //! Whatever is given reaches this site's bucket alone and ends after an hour at most.
 
 use domain::Timestamp;
+use domain::accounts::entitlements::HOSTING;
 use domain::hosting::access::{AccessKind, AccessRequest};
 use hosting::{Hosting, bucket_access};
 use platform::auth::Admin;
@@ -66,7 +67,11 @@ async fn create_bucket_access(app: App, call: Call<Admin, AccessRequest>) -> Res
     let bucket = site.bucket.clone().ok_or_else(|| Error::internal("an active site without a bucket"))?;
     let stored = match wanted.kind {
         AccessKind::Download => 0,
-        AccessKind::Upload | AccessKind::Session => bucket_access::stored_bytes(&app, &bucket).await?,
+        AccessKind::Upload | AccessKind::Session => {
+            let allowed =
+                call.caller.entitlements.product(HOSTING).map_or(0, |plan| plan.limit("storage_bytes"));
+            bucket_access::stored_bytes(&app, &bucket, allowed).await?
+        }
     };
     let writable = wanted.decide(&site, &call.caller.entitlements, stored)?;
 

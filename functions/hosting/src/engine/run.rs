@@ -25,6 +25,8 @@ pub struct Settings {
     pub account_id: String,
     /// ARN of the role whose sessions carry a site's tag.
     pub site_access_role_arn: String,
+    /// ARN of the role that hosts read sites' files with.
+    pub host_role_arn: String,
 }
 
 impl Settings {

@@ -110,7 +110,7 @@ async fn owner(run: &Run<'_>, s3: &Client, bucket: &str) -> Result<Owner> {
         Err(error) => {
             return match error.raw_response().map(|response| response.status().as_u16()) {
                 Some(404) => Ok(Owner::Nobody),
-                Some(301 | 400 | 403) => Ok(Owner::Others),
+                Some(301 | 403) => Ok(Owner::Others),
                 _ => Err(Error::aws("s3", error)),
             };
         }
@@ -131,7 +131,7 @@ pub(super) async fn harden(run: &Run<'_>) -> Result<Outcome> {
     match lock_up(run, &bucket).await {
         Ok(()) => Outcome::with(json!({"policy": policy_hash(run, &bucket, Openness::Shut)})),
         Err(Failed::Busy) => Ok(Outcome::Wait(BUSY)),
-        Err(Failed::Otherwise(error)) => Err(error),
+        Err(Failed::Gone(error) | Failed::Otherwise(error)) => Err(error),
     }
 }
 
@@ -217,13 +217,16 @@ pub(super) async fn retain(run: &Run<'_>) -> Result<Outcome> {
 async fn put(run: &Run<'_>, bucket: &str, openness: Openness, outputs: Value) -> Result<Outcome> {
     match put_policy(run, &client(run), bucket, openness).await {
         Ok(()) => Outcome::with(outputs),
+        Err(Failed::Gone(_)) if openness != Openness::Open => Outcome::with(outputs),
         Err(Failed::Busy) => Ok(Outcome::Wait(BUSY)),
-        Err(Failed::Otherwise(error)) => Err(error),
+        Err(Failed::Gone(error) | Failed::Otherwise(error)) => Err(error),
     }
 }
 
 fn policy(run: &Run<'_>, bucket: &str, openness: Openness) -> String {
-    bucket::policy(bucket, run.site.id, &run.settings.site_access_role_arn, openness).to_string()
+    let roles =
+        bucket::Roles { access: &run.settings.site_access_role_arn, host: &run.settings.host_role_arn };
+    bucket::policy(bucket, run.site.id, roles, openness).to_string()
 }
 
 fn policy_hash(run: &Run<'_>, bucket: &str, openness: Openness) -> String {
@@ -242,11 +245,20 @@ async fn put_policy(run: &Run<'_>, s3: &Client, bucket: &str, openness: Openness
 pub(super) async fn remove(run: &Run<'_>) -> Result<Outcome> {
     let Choice { bucket, .. } = run.params()?;
     let s3 = client(run);
-    if bucket.is_empty() || !matches!(owner(run, &s3, &bucket).await?, Owner::Us) {
+    if bucket.is_empty() {
         return without_bucket(run);
+    }
+    match owner(run, &s3, &bucket).await? {
+        Owner::Us => {}
+        // It was made, so it is ours: that S3 does not let us see it does not mean that it is gone.
+        Owner::Others if run.outputs::<Made>(StepName::CreateBucket).is_ok() => {
+            return Err(Error::partner("s3", false, format!("bucket {bucket} cannot be reached")));
+        }
+        Owner::Others | Owner::Nobody => return without_bucket(run),
     }
     match put_policy(run, &s3, &bucket, Openness::Emptying).await {
         Ok(()) => {}
+        Err(Failed::Gone(_)) => return without_bucket(run),
         Err(Failed::Busy) => return Ok(Outcome::Wait(BUSY)),
         Err(Failed::Otherwise(error)) => return Err(error),
     }
@@ -310,6 +322,8 @@ async fn delete_page(s3: &Client, bucket: &str) -> Result<bool> {
 enum Failed {
     /// Another change of the bucket is under way.
     Busy,
+    /// There is no such bucket.
+    Gone(Error),
     Otherwise(Error),
 }
 
@@ -325,10 +339,10 @@ where
     R: std::fmt::Debug + Send + Sync + 'static,
 {
     fn from(error: SdkError<E, R>) -> Self {
-        if error.code() == Some("OperationAborted") {
-            Self::Busy
-        } else {
-            Self::Otherwise(Error::aws("s3", error))
+        match error.code() {
+            Some("OperationAborted") => Self::Busy,
+            Some("NoSuchBucket") => Self::Gone(Error::aws("s3", error)),
+            _ => Self::Otherwise(Error::aws("s3", error)),
         }
     }
 }

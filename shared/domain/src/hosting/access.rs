@@ -16,6 +16,8 @@ use crate::accounts::entitlements::{Access, HOSTING};
 pub const LONGEST: Duration = Duration::from_secs(3_600);
 /// The shortest session that STS gives.
 pub const SHORTEST_SESSION: Duration = Duration::from_secs(900);
+/// The longest policy that STS takes with a session.
+const MOST_POLICY: usize = 2_048;
 /// The most links in one answer.
 pub const MOST_KEYS: usize = 100;
 
@@ -180,24 +182,33 @@ impl AccessWanted {
     }
 
     /// The policy that narrows the access role's session down to what was asked for. A session can do no more than this,
-    /// whatever the role may.
+    /// whatever the role may. STS takes [`MOST_POLICY`] characters, and no letters beyond Latin-1: where the keys do not fit,
+    /// the policy names the bucket; a link is signed for its one key anyhow.
     #[must_use]
-    pub fn session_policy(&self, bucket: &str, may_write: bool) -> Value {
+    pub fn session_policy(&self, bucket: &str, may_write: bool) -> String {
+        match self.keys.as_slice() {
+            [key] if key.is_ascii() => {
+                let policy = self.policy(bucket, &literal(key), may_write).to_string();
+                if policy.len() <= MOST_POLICY {
+                    policy
+                } else {
+                    self.policy(bucket, "*", may_write).to_string()
+                }
+            }
+            _ => self.policy(bucket, "*", may_write).to_string(),
+        }
+    }
+
+    fn policy(&self, bucket: &str, key: &str, may_write: bool) -> Value {
         let whole = format!("arn:aws:s3:::{bucket}");
-        let object = |key: &str| format!("{whole}/{}", literal(key));
         let mut statements = Vec::new();
         let mut allow = |actions: &[&str], resources: Value| {
             statements.push(json!({"Effect": "Allow", "Action": actions, "Resource": resources}));
         };
         match self.kind {
-            // Each key as its own resource would outgrow a session policy's 2048 characters.
             AccessKind::Upload | AccessKind::Download => {
                 let action = if self.kind == AccessKind::Upload { "s3:PutObject" } else { "s3:GetObject" };
-                let resource = match self.keys.as_slice() {
-                    [key] if key.len() <= 512 => object(key),
-                    _ => format!("{whole}/*"),
-                };
-                allow(&[action], json!(resource));
+                allow(&[action], json!(format!("{whole}/{key}")));
             }
             AccessKind::Session => {
                 allow(&["s3:ListBucket", "s3:GetBucketLocation"], json!(whole));
@@ -318,14 +329,24 @@ mod tests {
     #[test]
     fn a_policy_reaches_no_further_than_asked() {
         let wanted = upload("a*b.html").check().expect("sound");
-        let policy = wanted.session_policy("bucket", true);
+        let policy: Value = serde_json::from_str(&wanted.session_policy("bucket", true)).expect("JSON");
         assert_eq!(policy["Statement"][0]["Resource"], "arn:aws:s3:::bucket/a${*}b.html");
         assert_eq!(policy["Statement"][0]["Action"], json!(["s3:PutObject"]));
 
         let session = request(AccessKind::Session).check().expect("sound");
-        let actions =
-            |may_write| session.session_policy("bucket", may_write).to_string().contains("s3:PutObject");
+        let actions = |may_write| session.session_policy("bucket", may_write).contains("s3:PutObject");
         assert!(actions(true) && !actions(false));
-        assert!(session.session_policy("bucket", true).to_string().len() < 2_048);
+        assert!(session.session_policy("bucket", true).len() < MOST_POLICY);
+    }
+
+    #[test]
+    fn a_policy_is_one_that_sts_takes() {
+        for key in ["Grüße.html", "صفحة.html", &"a".repeat(1_024), &"*".repeat(1_024), &"\"".repeat(1_024)]
+        {
+            let policy = upload(key).check().expect("sound").session_policy("bucket", true);
+            assert!(policy.is_ascii() && policy.len() <= MOST_POLICY, "{key}");
+        }
+        let long = upload(&"a".repeat(1_024)).check().expect("sound").session_policy("bucket", true);
+        assert!(long.contains("aaa"), "a long key that fits is named");
     }
 }

@@ -31,19 +31,25 @@ pub enum Openness {
     Emptying,
 }
 
+/// The ARNs of roles that a bucket's policy names.
+#[derive(Debug, Clone, Copy)]
+pub struct Roles<'a> {
+    /// Its sessions carry the tag `site`. It has no rights of its own: what its sessions reach is said in buckets' policies alone.
+    pub access: &'a str,
+    /// Hosts'. It may read every site's files, as long as the site is not deleted.
+    pub host: &'a str,
+}
+
 /// The bucket's policy.
-///
-/// `access_role` is the ARN of the role whose sessions carry the tag `site`. The role has no rights of its own: what its
-/// sessions reach is said here alone.
 #[must_use]
-pub fn policy(bucket: &str, site: SiteId, access_role: &str, openness: Openness) -> Value {
+pub fn policy(bucket: &str, site: SiteId, roles: Roles<'_>, openness: Openness) -> Value {
     let whole = format!("arn:aws:s3:::{bucket}");
     let objects = format!("{whole}/*");
     let sessions = |sid: &str, actions: &[&str], resource: &str| {
         json!({
             "Sid": sid,
             "Effect": "Allow",
-            "Principal": {"AWS": access_role},
+            "Principal": {"AWS": roles.access},
             "Action": actions,
             "Resource": resource,
             "Condition": {"StringEquals": {"aws:PrincipalTag/site": site}},
@@ -58,7 +64,20 @@ pub fn policy(bucket: &str, site: SiteId, access_role: &str, openness: Openness)
         "Resource": [&whole, &objects],
         "Condition": {"Bool": {"aws:SecureTransport": "false"}},
     });
-    let files = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"];
+    let no_host = json!({
+        "Sid": "NoHost",
+        "Effect": "Deny",
+        "Principal": {"AWS": roles.host},
+        "Action": ["s3:ListBucket", "s3:GetObject"],
+        "Resource": [&whole, &objects],
+    });
+    let files = [
+        "s3:GetObject",
+        "s3:PutObject",
+        "s3:DeleteObject",
+        "s3:AbortMultipartUpload",
+        "s3:ListMultipartUploadParts",
+    ];
     let further = match openness {
         Openness::Shut => Vec::new(),
         Openness::Open => vec![
@@ -66,7 +85,7 @@ pub fn policy(bucket: &str, site: SiteId, access_role: &str, openness: Openness)
             sessions("ListsOfThisSite", &["s3:ListBucket", "s3:GetBucketLocation"], &whole),
         ],
         Openness::Retained => {
-            vec![nobody("Retained", &["s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"])]
+            vec![nobody("Retained", &["s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"]), no_host]
         }
         Openness::Emptying => vec![nobody("Emptying", &["s3:PutObject"])],
     };
@@ -92,7 +111,8 @@ mod tests {
     #[test]
     fn only_sessions_of_the_site_come_in_and_only_while_it_lives_they_write() {
         let sids = |openness| {
-            let policy = policy("b", SiteId::from_ulid(1), "arn:access", openness);
+            let roles = Roles { access: "arn:access", host: "arn:host" };
+            let policy = policy("b", SiteId::from_ulid(1), roles, openness);
             let sid = |statement: &Value| statement["Sid"].as_str().unwrap_or_default().to_owned();
             policy["Statement"]
                 .as_array()
@@ -101,7 +121,7 @@ mod tests {
         };
         assert_eq!(sids(Openness::Shut), ["TlsOnly"]);
         assert_eq!(sids(Openness::Open), ["TlsOnly", "FilesOfThisSite", "ListsOfThisSite"]);
-        assert_eq!(sids(Openness::Retained), ["TlsOnly", "Retained"]);
+        assert_eq!(sids(Openness::Retained), ["TlsOnly", "Retained", "NoHost"]);
         assert_eq!(sids(Openness::Emptying), ["TlsOnly", "Emptying"]);
     }
 }
