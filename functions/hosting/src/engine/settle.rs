@@ -109,7 +109,9 @@ impl Run<'_> {
             self.operation.state != OperationState::Waiting && self.operation.direction == Direction::Forward;
         let operation = self.operation.value.clone().waiting(self.now() + after);
         let say = first.then_some("Waiting.");
-        self.write(&operation, None, self.step.clone(), say, Vec::new()).await?;
+        // The turn succeeded: failures before it are not in a row with later ones.
+        let step = Step { failures: 0, error: None, ..self.step.clone() };
+        self.write(&operation, None, step, say, Vec::new()).await?;
         Ok(operation)
     }
 

@@ -58,7 +58,7 @@ pub struct Site {
     /// Since when it is served.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub activated_at: Option<Timestamp>,
-    /// Until when a deleted site's data is kept.
+    /// Until when a deleted site's data is kept at least; nothing removes it by itself yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retained_until: Option<Timestamp>,
 }
