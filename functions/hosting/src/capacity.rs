@@ -1,18 +1,20 @@
-//! The worker of a pool: launches hosts for who waits, follows them until they are up, gives up those that never come up.
+//! The worker of a pool: launches hosts for who waits, gives each an address that stays, follows them until they are up, lets
+//! those go that never come up or that nobody needs.
 //!
 //! What is launched is stored first, with the token that makes a repeated launch the same instance. One worker at a time looks
 //! at a pool, so what it counts is what there is.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use domain::hosting::host::Launch;
 use domain::hosting::host_protocol::AgentConfig;
-use domain::hosting::pool::{Blocked, LaunchOption, LaunchRefused, hosts_wanted};
+use domain::hosting::pool::{Blocked, LaunchOption, LaunchRefused, hosts_spare, hosts_wanted};
 use domain::hosting::{Host, HostState, Pool, PoolSettings};
 use domain::{EventId, HostId};
-use platform::ec2::{self, Ec2, Ec2Error, Instance};
+use platform::ec2::{self, Address, Ec2, Ec2Error, Instance};
 use platform::lease::Lease;
 use platform::store::Stored;
 use platform::{App, Error, Origin, Result, hash, random};
@@ -86,7 +88,9 @@ pub async fn scale(app: &App, due: &PoolDue, origin: &Origin) -> Result<()> {
     };
     let pool = stored.value.settings.clone().unwrap_or_else(|| settings.pool());
     let ec2 = Ec2::new(app);
-    let mut look = Look { app, store: &store, ec2, settings, pool, origin, refused: None, launched: false };
+    let was_refused = stored.blocked.as_ref().is_some_and(|blocked| blocked.is_recent(origin.now));
+    let mut look =
+        Look { app, store: &store, ec2, settings, pool, origin, was_refused, refused: None, launched: false };
     let turn = look.turn(&due.pool, &lease).await;
     let next_at = match &turn {
         Ok(next) => next.map(|after| origin.now + after),
@@ -115,6 +119,8 @@ struct Look<'a> {
     settings: Settings,
     pool: PoolSettings,
     origin: &'a Origin,
+    /// Whether EC2 said lately that it launches no more.
+    was_refused: bool,
     /// Why EC2 launches no more, if it said so in this turn.
     refused: Option<Blocked>,
     launched: bool,
@@ -123,16 +129,14 @@ struct Look<'a> {
 impl Look<'_> {
     /// How soon to look again; `None` when nothing is under way.
     async fn turn(&mut self, pool: &str, lease: &Lease) -> Result<Option<Duration>> {
-        let mut no_capacity = false;
+        let (mut no_capacity, mut trouble) = (false, None);
         for host in self.store.hosts(pool).await? {
-            match host.state {
-                HostState::Requested => no_capacity |= !self.launch(host).await?,
-                HostState::Launching => self.follow(host).await?,
-                HostState::Failed => self.terminate(host).await?,
-                HostState::Bootstrapping
-                | HostState::Ready
-                | HostState::Unhealthy
-                | HostState::Terminated => {}
+            match self.look_at(host).await {
+                Ok(has_capacity) => no_capacity |= !has_capacity,
+                // Its agent was faster: the next look sees what it said.
+                Err(Error::Conflict) => {}
+                // The other hosts are not to wait for this one.
+                Err(error) => drop(trouble.get_or_insert(error)),
             }
         }
         // The order matters: room that was taken between the two reads is counted as free and seen as waited for no more.
@@ -140,20 +144,83 @@ impl Look<'_> {
         let waiters: Vec<u64> = self.store.waiters(pool).await?.iter().map(|waiter| waiter.units).collect();
         let room: Vec<u64> = hosts.iter().filter_map(|host| room(host)).collect();
         let count = u64::try_from(hosts.len()).unwrap_or(u64::MAX);
-        let mut wanted = hosts_wanted(&waiters, &room, &self.pool, count);
+        // A launch that was refused lately would be refused again. Whoever waits is told so; a reserve can wait itself.
+        let target_free = if self.was_refused { 0 } else { self.pool.target_free };
+        let growth = PoolSettings { target_free, ..self.pool.clone() };
+        let mut wanted = hosts_wanted(&waiters, &room, &growth, count);
         while wanted > 0 && self.refused.is_none() && !no_capacity {
             let host = self.want(pool, lease).await?;
-            no_capacity |= !self.launch(host).await?;
+            match self.launch(host).await {
+                Ok(has_capacity) => no_capacity |= !has_capacity,
+                Err(Error::Conflict) => {}
+                Err(error) => {
+                    trouble.get_or_insert(error);
+                    break;
+                }
+            }
             wanted -= 1;
         }
+        if waiters.is_empty() {
+            self.shrink(&hosts).await?;
+        }
+        if let Some(error) = trouble {
+            return Err(error);
+        }
         let coming = self.store.hosts(pool).await?.iter().any(|host| {
-            matches!(host.state, HostState::Requested | HostState::Launching | HostState::Failed)
+            matches!(
+                host.state,
+                HostState::Requested | HostState::Launching | HostState::Failed | HostState::Terminating
+            )
         });
         Ok(match () {
             () if coming => Some(LOOK_AGAIN),
             () if no_capacity => Some(NO_CAPACITY_AGAIN),
             () => None,
         })
+    }
+
+    /// Moves one host on. False when no option of a launch has capacity.
+    async fn look_at(&mut self, host: Stored<Host>) -> Result<bool> {
+        match host.state {
+            HostState::Requested => return self.launch(host).await,
+            HostState::Launching => self.follow(host).await?,
+            HostState::Failed | HostState::Terminating => self.terminate(host).await?,
+            HostState::Unhealthy if host.is_lost(self.origin.now) => {
+                if host.sites == 0 {
+                    self.retire(&host).await?;
+                } else {
+                    // Told at every look: nobody but an operator brings its sites back.
+                    self.app.count("HostsLost", 1);
+                }
+            }
+            HostState::Bootstrapping | HostState::Ready | HostState::Unhealthy | HostState::Terminated => {}
+        }
+        Ok(true)
+    }
+
+    /// Lets hosts go that have carried nothing for long and that nobody will miss.
+    async fn shrink(&self, hosts: &[Stored<Host>]) -> Result<()> {
+        let free = hosts.iter().filter(|host| host.is_ready()).map(|host| host.free_units).sum();
+        let idle: Vec<_> = hosts.iter().filter(|host| host.is_idle(self.origin.now)).collect();
+        let units: Vec<u64> = idle.iter().map(|host| host.free_units).collect();
+        for place in hosts_spare(free, &units, self.pool.target_free) {
+            match self.retire(idle[place]).await {
+                // A site was placed on it, or it reported: the next look decides anew.
+                Ok(()) | Err(Error::Conflict) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    async fn retire(&self, host: &Stored<Host>) -> Result<()> {
+        self.change(host, host.value.clone().retired(self.origin.now)).await?;
+        self.app.count("HostsRetired", 1);
+        Ok(())
+    }
+
+    async fn change(&self, stored: &Stored<Host>, host: Host) -> Result<()> {
+        self.store.change_host(stored, &host, None, self.origin.now).await
     }
 
     async fn want(&self, pool: &str, lease: &Lease) -> Result<Stored<Host>> {
@@ -175,22 +242,25 @@ impl Look<'_> {
             };
             let Some(option) = self.pool.options.get(launch.option).cloned() else {
                 // Every option answered, so no instance of this host exists.
-                self.store.change_host(&stored, &stored.value.clone().terminated(), None).await?;
+                self.change(&stored, stored.value.clone().terminated()).await?;
                 return Ok(false);
             };
             match self.ec2.run_instances(&self.order(&stored, &launch, &option)).await {
                 Ok(instance) => {
                     self.app.count("HostsLaunched", 1);
                     self.launched = true;
-                    let host = stored.value.clone().launched(instance.id);
-                    self.store.change_host(&stored, &host, None).await?;
+                    self.change(&stored, stored.value.clone().launched(instance.id)).await?;
                     return Ok(true);
                 }
                 Err(error) if is_without_capacity(&error) => {
                     let token = client_token(stored.id, launch.option + 1);
-                    let host = stored.value.clone().tried_elsewhere(token);
-                    self.store.change_host(&stored, &host, None).await?;
+                    self.change(&stored, stored.value.clone().tried_elsewhere(token)).await?;
                     stored = self.store.host(stored.id).await?;
+                }
+                // The deployment's settings have changed since an earlier try, which may have launched something.
+                Err(error) if error.code == "IdempotentParameterMismatch" => {
+                    self.change(&stored, stored.value.clone().given_up(self.origin.now)).await?;
+                    return Ok(true);
                 }
                 Err(error) => {
                     let Some(blocked) = Blocked::by(&error.code, self.origin.now) else {
@@ -199,7 +269,7 @@ impl Look<'_> {
                     };
                     self.app.count("LaunchesRefused", 1);
                     self.refused = Some(blocked);
-                    self.store.change_host(&stored, &stored.value.clone().terminated(), None).await?;
+                    self.change(&stored, stored.value.clone().terminated()).await?;
                     return Ok(true);
                 }
             }
@@ -212,11 +282,6 @@ impl Look<'_> {
             host: host.id,
             token: launch.host_token.clone(),
         };
-        let tags = [
-            (HOST_TAG, host.id.to_string()),
-            ("tenantry:stage", self.settings.stage.clone()),
-            ("Name", format!("tenantry-{}-{}", self.settings.stage, host.id)),
-        ];
         ec2::Launch {
             client_token: launch.client_token.clone(),
             image: self.settings.host_image_id.clone(),
@@ -225,35 +290,93 @@ impl Look<'_> {
             security_groups: vec![self.settings.host_security_group_id.clone()],
             instance_profile: Some(self.settings.host_instance_profile_arn.clone()),
             user_data: BASE64_STANDARD.encode(agent.to_user_data()),
-            tags: tags.map(|(key, value)| (key.to_owned(), value)).into(),
+            tags: self.tags(host),
         }
     }
 
-    async fn follow(&self, stored: Stored<Host>) -> Result<()> {
+    fn tags(&self, host: &Host) -> BTreeMap<String, String> {
+        let tags = [
+            (HOST_TAG, host.id.to_string()),
+            ("tenantry:stage", self.settings.stage.clone()),
+            ("Name", format!("tenantry-{}-{}", self.settings.stage, host.id)),
+        ];
+        tags.map(|(key, value)| (key.to_owned(), value)).into()
+    }
+
+    async fn follow(&mut self, stored: Stored<Host>) -> Result<()> {
         let Some(instance) = self.instance_of(&stored).await? else { return Ok(()) };
-        let host = match (instance.state.as_str(), instance.public_ip) {
-            ("running", Some(ip)) => stored.value.clone().bootstrapping(ip),
-            ("shutting-down" | "terminated" | "stopped", _) => stored.value.clone().given_up(),
+        let host = match instance.state.as_str() {
+            "running" => match self.address_for(&stored, &instance).await? {
+                Some(ip) => stored.value.clone().bootstrapping(ip),
+                None => stored.value.clone().given_up(self.origin.now),
+            },
+            "shutting-down" | "terminated" | "stopped" => stored.value.clone().given_up(self.origin.now),
             _ => return Ok(()),
         };
-        self.store.change_host(&stored, &host, None).await
+        self.change(&stored, host).await
+    }
+
+    /// An Elastic IP that leads to the instance, so that sites' names stay right when it is stopped and started; `None` when
+    /// the account may have no more of them.
+    async fn address_for(&mut self, host: &Host, instance: &Instance) -> Result<Option<String>> {
+        let address = match self.addresses_of(host).await?.into_iter().next() {
+            Some(address) => address,
+            None => match self.ec2.allocate_address(&self.tags(host)).await {
+                Ok(address) => address,
+                Err(error) => {
+                    let Some(blocked) = Blocked::by(&error.code, self.origin.now) else {
+                        return Err(error.into());
+                    };
+                    self.app.count("LaunchesRefused", 1);
+                    self.refused = Some(blocked);
+                    return Ok(None);
+                }
+            },
+        };
+        if address.instance_id.as_ref() != Some(&instance.id) {
+            self.ec2.associate_address(&address.id, &instance.id).await?;
+        }
+        Ok(Some(address.public_ip))
     }
 
     async fn terminate(&self, stored: Stored<Host>) -> Result<()> {
         // An instance whose launch was never answered is found by its tag.
-        if let Some(instance) = self.instance_of(&stored).await?
-            && let Err(error) = self.ec2.terminate_instances(&[&instance.id]).await
-            && !error.is_not_found()
-        {
-            return Err(error.into());
+        let instance = match &stored.instance_id {
+            Some(id) => Some(id.clone()),
+            None => self.instance_of(&stored).await?.map(|instance| instance.id),
+        };
+        match instance {
+            Some(id) => gone(self.ec2.terminate_instances(&[&id]).await)?,
+            None if stored.may_be_unseen(self.origin.now) => return Ok(()),
+            None => {}
         }
-        self.store.change_host(&stored, &stored.value.clone().terminated(), None).await
+        // All of them: of two allocations whose answers were lost, the host knows one.
+        for address in self.addresses_of(&stored).await? {
+            if let Some(association) = &address.association_id {
+                gone(self.ec2.disassociate_address(association).await)?;
+            }
+            gone(self.ec2.release_address(&address.id).await)?;
+        }
+        self.change(&stored, stored.value.clone().terminated()).await
     }
 
     /// The instance of a host; none also when EC2 does not show it yet.
     async fn instance_of(&self, host: &Host) -> Result<Option<Instance>> {
         let (tag, id) = (format!("tag:{HOST_TAG}"), host.id.to_string());
         Ok(self.ec2.describe_instances(&[], &[(&tag, &[&id])]).await?.into_iter().next())
+    }
+
+    async fn addresses_of(&self, host: &Host) -> Result<Vec<Address>> {
+        let (tag, id) = (format!("tag:{HOST_TAG}"), host.id.to_string());
+        Ok(self.ec2.describe_addresses(&[(&tag, &[&id])]).await?)
+    }
+}
+
+/// What is to go may be gone already.
+fn gone(answer: Result<(), Ec2Error>) -> Result<()> {
+    match answer {
+        Err(error) if !error.is_not_found() => Err(error.into()),
+        _ => Ok(()),
     }
 }
 
@@ -267,7 +390,13 @@ fn client_token(host: HostId, option: usize) -> String {
 }
 
 fn is_without_capacity(error: &Ec2Error) -> bool {
-    matches!(error.code.as_str(), "InsufficientInstanceCapacity" | "InsufficientHostCapacity" | "Unsupported")
+    matches!(
+        error.code.as_str(),
+        "InsufficientInstanceCapacity"
+            | "InsufficientHostCapacity"
+            | "InsufficientFreeAddressesInSubnet"
+            | "Unsupported"
+    )
 }
 
 /// Looks at every host's heartbeat, tells once of each that is in trouble, and has the pool looked at.

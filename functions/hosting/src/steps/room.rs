@@ -92,7 +92,7 @@ pub(super) async fn release(run: &Run<'_>) -> Result<Outcome> {
     if let Some(host) = run.site.target_host.or(run.site.host)
         && let Some(reservation) = run.store.reservation(host, run.site.id).await?
     {
-        writes.extend(hosts::release(&reservation));
+        writes.extend(hosts::release(&reservation, run.now()));
     }
     Ok(Outcome::by(writes).changing(run.site.value.clone().displaced(), None))
 }

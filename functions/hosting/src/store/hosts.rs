@@ -1,6 +1,6 @@
 //! Hosts and the room on them.
 
-use domain::hosting::host::HostTrouble;
+use domain::hosting::host::{HostTrouble, TERMINATED_KEPT};
 use domain::hosting::{Host, HostState, Reservation, Site};
 use domain::{HostId, Refusal, SiteId, Timestamp};
 use platform::event::{EventEnvelope, Origin};
@@ -123,6 +123,7 @@ impl HostingOfAll {
         stored: &Stored<Host>,
         host: &Host,
         event: Option<EventEnvelope>,
+        now: Timestamp,
     ) -> Result<()> {
         let write = replace(stored, host);
         let write = match event {
@@ -130,6 +131,7 @@ impl HostingOfAll {
             None => write,
         };
         if host.state == HostState::Terminated {
+            let write = write.expires_at(now + TERMINATED_KEPT);
             let left = Write::delete(keys::member(&host.pool, host.id));
             return self.table.transact([write, left]).await;
         }
@@ -147,7 +149,7 @@ impl HostingOfAll {
             HostTrouble::Failed(host, event) => (host, origin.envelope(None, event)),
             HostTrouble::Unhealthy(host, event) => (host, origin.envelope(None, event)),
         };
-        self.change_host(stored, host, Some(event)).await
+        self.change_host(stored, host, Some(event), origin.now).await
     }
 }
 
@@ -192,8 +194,8 @@ pub(crate) fn reserve(host: &Host, site: &Site, reservation: &Reservation) -> [W
 }
 
 /// Gives a site's room back to its host.
-pub(crate) fn release(stored: &Stored<Reservation>) -> [Write; 2] {
-    let given_back = Write::update(keys::host(stored.host)).set_expr(
+pub(crate) fn release(stored: &Stored<Reservation>, now: Timestamp) -> [Write; 2] {
+    let given_back = Write::update(keys::host(stored.host)).set("released_at", now).set_expr(
         "free_units = free_units + :u, gsi1sk = gsi1sk + :u, free_disk_mib = free_disk_mib + :d, sites = sites - :one",
         [(":u", stored.units), (":d", stored.disk_mib), (":one", 1)],
     );

@@ -164,10 +164,37 @@ impl Books<'_> {
             .collect();
         let hosts: BTreeSet<String> = self
             .of("host")
-            .filter(|host| host["state"] != "terminated" && host["state"] != "failed")
+            .filter(|host| {
+                !["terminated", "terminating", "failed"].iter().any(|state| host["state"] == *state)
+            })
             .map(|host| format!("{} {}", text(&host["instance_id"]), text(&host["id"])))
             .collect();
         assert_eq!(running, hosts);
+
+        // Each host that is up has one address, and none is left of those that are gone.
+        let led: BTreeSet<String> = cloud
+            .ec2()
+            .addresses()
+            .into_iter()
+            .map(|address| {
+                format!("{} {} {:?}", address.public_ip, address.tags["tenantry:host"], address.instance)
+            })
+            .collect();
+        let known: BTreeSet<String> = self
+            .of("host")
+            .filter(|host| {
+                ["bootstrapping", "ready", "unhealthy"].iter().any(|state| host["state"] == *state)
+            })
+            .map(|host| {
+                format!(
+                    "{} {} {:?}",
+                    text(&host["ip"]),
+                    text(&host["id"]),
+                    host["instance_id"].as_str().map(str::to_owned)
+                )
+            })
+            .collect();
+        assert_eq!(led, known);
 
         let buckets: BTreeSet<String> = cloud.s3().buckets().await.into_iter().collect();
         let owned: BTreeSet<String> =

@@ -125,3 +125,121 @@ async fn ten_failures_in_a_row_are_for_people_with_a_remedy_and_a_mail() {
     assert_eq!(item(&stack, "site", &asked.site)["state"], json!("rolled_back"));
     audit::check(&stack).await;
 }
+
+/// The host items, by state.
+fn hosts(stack: &Stack, state: &str) -> Vec<serde_json::Value> {
+    let hosts = stack.table("hosting").of_kind("host").into_iter();
+    hosts.filter(|host| host["state"] == state).collect()
+}
+
+#[tokio::test]
+async fn a_host_that_nobody_needs_goes_after_an_hour_and_its_address_with_it() {
+    let stack = Stack::start().await;
+    let anna = stack.verified("anna@example.com").await;
+    let asked = deployed(&stack, &anna, "acme").await;
+    assert_eq!(stack.cloud().ec2().addresses().len(), 1);
+    anna.delete(&asked.path()).await.expect(202);
+    let deleted = stack.now();
+    let gone = async || hosts(&stack, "terminated").len() == 1;
+    stack.run_until("the host is gone", Duration::from_secs(70 * 60), gone).await;
+    assert!(stack.now() >= deleted + Duration::from_secs(60 * 60), "somebody might have come back");
+    assert!(stack.cloud().ec2().running().is_empty() && stack.cloud().ec2().addresses().is_empty());
+    audit::check(&stack).await;
+}
+
+#[tokio::test]
+async fn a_lost_host_goes_when_it_carries_nothing() {
+    let stack = Stack::start().await;
+    let anna = stack.verified("anna@example.com").await;
+    let asked = deployed(&stack, &anna, "acme").await;
+    let machine = stack.cloud().ec2().running()[0].id.clone();
+    stack.core().instances.mute(&machine);
+    let later = stack.now() + Duration::from_secs(20 * 60);
+    stack.run_until("it is lost", Duration::from_secs(22 * 60), async || stack.now() >= later).await;
+    assert_eq!(hosts(&stack, "unhealthy").len(), 1, "it carries a site");
+    let anna = crate::kills::signed_in(&stack, &anna).await;
+    let deletion = anna.delete(&asked.path()).await.expect(202);
+    until_operation(&stack, deletion["operation"]["id"].as_str().unwrap(), "succeeded").await;
+    let gone = async || hosts(&stack, "terminated").len() == 1;
+    stack.run_until("the host is gone", Duration::from_secs(120), gone).await;
+    audit::check(&stack).await;
+}
+
+#[tokio::test]
+async fn an_address_whose_allocation_was_not_answered_is_found_again() {
+    let stack = Stack::start().await;
+    let anna = stack.verified("anna@example.com").await;
+    stack.faults().on("scale_pool", "ec2", "AllocateAddress").times(1).lose_answer();
+    stack.faults().on("scale_pool", "ec2", "AssociateAddress").times(4).lose_answer();
+    deployed(&stack, &anna, "acme").await;
+    assert_eq!(stack.cloud().ec2().addresses().len(), 1);
+    audit::check(&stack).await;
+}
+
+#[tokio::test]
+async fn an_account_without_addresses_says_so_and_leaves_nothing() {
+    let stack = Stack::start().await;
+    let anna = stack.verified("anna@example.com").await;
+    stack.faults().on("scale_pool", "ec2", "AllocateAddress").always().fail(400, "AddressLimitExceeded");
+    let asked = deploy(&anna, "acme").await;
+    until_operation(&stack, &asked.operation, "needs_attention").await;
+    assert_eq!(item(&stack, "operation", &asked.operation)["error"]["code"], "AddressLimitExceeded");
+    let gone = async || stack.cloud().ec2().running().is_empty();
+    stack.run_until("nothing runs", Duration::from_secs(120), gone).await;
+    audit::check(&stack).await;
+}
+
+#[tokio::test]
+async fn a_launch_under_other_settings_is_given_up_and_another_made() {
+    let stack = Stack::start().await;
+    let anna = stack.verified("anna@example.com").await;
+    stack.faults().on("scale_pool", "ec2", "RunInstances").times(1).fail(400, "IdempotentParameterMismatch");
+    deployed(&stack, &anna, "acme").await;
+    let gone = async || hosts(&stack, "terminated").len() == 1;
+    stack.run_until("it is not looked for any more", Duration::from_secs(10 * 60), gone).await;
+    assert_eq!(hosts(&stack, "ready").len(), 1);
+    audit::check(&stack).await;
+}
+
+#[tokio::test]
+async fn one_hosts_trouble_holds_no_other_up() {
+    let stack = Stack::start().await;
+    let anna = stack.verified("anna@example.com").await;
+    let first = deploy(&anna, "acme").await;
+    let known = async || !hosts(&stack, "launching").is_empty() || !hosts(&stack, "bootstrapping").is_empty();
+    stack.run_until("a host is launched", crate::PATIENCE, known).await;
+    let mut broken = stack.table("hosting").of_kind("host").remove(0);
+    broken["state"] = json!("failed");
+    let id = broken["id"].as_str().unwrap().to_owned();
+    stack.put_item("hosting", &broken).await.unwrap();
+    stack.faults().on("scale_pool", "ec2", "TerminateInstances").times(3).fail(403, "UnauthorizedOperation");
+    until_operation(&stack, &first.operation, "succeeded").await;
+    stack.faults().clear();
+    let gone = async || item(&stack, "host", &id)["state"] == "terminated";
+    stack.run_until("the broken one is gone", Duration::from_secs(180), gone).await;
+    audit::check(&stack).await;
+}
+
+#[tokio::test]
+async fn a_bucket_that_cannot_be_seen_is_not_taken_for_gone() {
+    let stack = Stack::start().await;
+    let anna = stack.verified("anna@example.com").await;
+    let asked = deploy(&anna, "acme").await;
+    let made = async || item(&stack, "site", &asked.site)["bucket"].is_string();
+    stack.run_until("its bucket is there", crate::PATIENCE, made).await;
+    stack.faults().on("run_operation", "s3", "HeadBucket").times(2).fail(403, "AccessDenied");
+    anna.post_empty(&asked.operation("cancel")).await.expect(202);
+    until_operation(&stack, &asked.operation, "rolled_back").await;
+    assert!(stack.cloud().s3().buckets().await.is_empty());
+    audit::check(&stack).await;
+}
+
+#[tokio::test]
+async fn a_bucket_that_is_gone_needs_no_shutting() {
+    let stack = Stack::start().await;
+    let anna = stack.verified("anna@example.com").await;
+    let asked = deployed(&stack, &anna, "acme").await;
+    stack.faults().on("run_operation", "s3", "PutBucketPolicy").always().fail(404, "NoSuchBucket");
+    let deletion = anna.delete(&asked.path()).await.expect(202);
+    until_operation(&stack, deletion["operation"]["id"].as_str().unwrap(), "succeeded").await;
+}

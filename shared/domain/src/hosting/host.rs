@@ -17,6 +17,14 @@ pub const BEAT: Duration = Duration::from_secs(30);
 pub const MOST_MISSED_BEATS: u32 = 3;
 /// How long an instance may take from the request to its first report.
 pub const LAUNCH_PATIENCE: Duration = Duration::from_secs(10 * 60);
+/// After so long without a beat a host is taken for lost.
+pub const LOST_AFTER: Duration = Duration::from_secs(15 * 60);
+/// How long a host must have carried nothing before it may go.
+pub const IDLE_AFTER: Duration = Duration::from_secs(60 * 60);
+/// EC2 shows a launch of the last minutes late: so long an instance of unknown id is looked for.
+pub const UNSEEN_FOR: Duration = Duration::from_secs(5 * 60);
+/// How long what became of a host can be looked up.
+pub const TERMINATED_KEPT: Duration = Duration::from_secs(30 * 24 * 3_600);
 
 /// An instance that carries sites.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -49,7 +57,7 @@ pub struct Host {
     /// The instance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance_id: Option<String>,
-    /// Its public address.
+    /// Its public address, an Elastic IP.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ip: Option<String>,
     /// SHA-256 of the one-time token in its user data, until it is used.
@@ -66,6 +74,12 @@ pub struct Host {
     /// Its last report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heartbeat_at: Option<Timestamp>,
+    /// When a site last gave its room back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub released_at: Option<Timestamp>,
+    /// When it was given up, or wanted no more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
 }
 
 /// What a launch is asked for with, chosen before the call so that a repeat asks for the same instance.
@@ -95,6 +109,8 @@ pub enum HostState {
     Unhealthy,
     /// Never came up; its instance is to be terminated.
     Failed,
+    /// Carries nothing and is wanted no more; its instance is to be terminated.
+    Terminating,
     /// Its instance is gone.
     Terminated,
 }
@@ -130,6 +146,8 @@ impl Host {
             requested_at: now,
             registered_at: None,
             heartbeat_at: None,
+            released_at: None,
+            ended_at: None,
         }
     }
 
@@ -173,7 +191,7 @@ impl Host {
     /// `stale_generation` when it reports less than it reported before or more than there is, `host_gone` when the host
     /// is given up.
     pub fn beat(self, applied: u64, now: Timestamp) -> Result<(Self, Option<HostRecovered>), Refusal> {
-        if matches!(self.state, HostState::Failed | HostState::Terminated) {
+        if matches!(self.state, HostState::Failed | HostState::Terminating | HostState::Terminated) {
             return Err(Refusal::gone("host_gone", "The host is given up."));
         }
         if applied < self.applied_generation || applied > self.generation {
@@ -200,7 +218,7 @@ impl Host {
             HostState::Requested | HostState::Launching | HostState::Bootstrapping
                 if now.since(self.requested_at) >= LAUNCH_PATIENCE =>
             {
-                let host = self.clone().given_up();
+                let host = self.clone().given_up(now);
                 let failed = HostFailed { host: self.id, pool: self.pool.clone() };
                 Some(HostTrouble::Failed(host, failed))
             }
@@ -215,8 +233,34 @@ impl Host {
 
     /// Its instance died before it came up; what is left of it is to be terminated.
     #[must_use]
-    pub fn given_up(self) -> Self {
-        Self { state: HostState::Failed, token_hash: None, ..self }
+    pub fn given_up(self, now: Timestamp) -> Self {
+        Self { state: HostState::Failed, token_hash: None, ended_at: Some(now), ..self }
+    }
+
+    /// It is wanted no more; only for one that carries nothing.
+    #[must_use]
+    pub fn retired(self, now: Timestamp) -> Self {
+        Self { state: HostState::Terminating, ended_at: Some(now), ..self }
+    }
+
+    /// Whether it has been silent for so long that its instance is probably gone.
+    #[must_use]
+    pub fn is_lost(&self, now: Timestamp) -> bool {
+        let silent = self.heartbeat_at.is_some_and(|at| now.since(at) >= LOST_AFTER);
+        self.state == HostState::Unhealthy && silent
+    }
+
+    /// Whether it is up and has carried nothing for long.
+    #[must_use]
+    pub fn is_idle(&self, now: Timestamp) -> bool {
+        let since = self.released_at.max(self.registered_at).unwrap_or(self.requested_at);
+        self.is_ready() && self.sites == 0 && now.since(since) >= IDLE_AFTER
+    }
+
+    /// Whether EC2 may still hide the instance of a host that was given up.
+    #[must_use]
+    pub fn may_be_unseen(&self, now: Timestamp) -> bool {
+        self.instance_id.is_none() && self.ended_at.is_some_and(|at| now.since(at) < UNSEEN_FOR)
     }
 
     /// Its instance is gone.
@@ -388,5 +432,25 @@ mod tests {
             Err("token_used")
         );
         assert_eq!(host.beat(0, NOW).map_err(|refusal| refusal.code), Err("host_gone"));
+    }
+
+    #[test]
+    fn an_instance_of_unknown_id_is_looked_for_some_minutes() {
+        let host = requested().given_up(NOW);
+        assert!(host.may_be_unseen(NOW + Duration::from_secs(299)) && !host.may_be_unseen(NOW + UNSEEN_FOR));
+        assert!(!requested().launched("i-1".into()).given_up(NOW).may_be_unseen(NOW));
+    }
+
+    #[test]
+    fn a_host_is_idle_an_hour_after_its_last_site_and_lost_after_a_quarter_of_silence() {
+        let host = ready();
+        assert!(!host.is_idle(NOW + Duration::from_secs(3_599)) && host.is_idle(NOW + IDLE_AFTER));
+        assert!(!Host { sites: 1, ..host.clone() }.is_idle(NOW + IDLE_AFTER));
+        let emptied = Host { released_at: Some(NOW + Duration::from_secs(1)), ..host.clone() };
+        assert!(!emptied.is_idle(NOW + IDLE_AFTER));
+        let silent = Host { state: HostState::Unhealthy, ..host.clone() };
+        assert!(!silent.is_lost(NOW + Duration::from_secs(899)) && silent.is_lost(NOW + LOST_AFTER));
+        assert!(!host.is_lost(NOW + LOST_AFTER), "not before it is known as unhealthy");
+        assert_eq!(host.retired(NOW).beat(0, NOW).map_err(|refusal| refusal.code), Err("host_gone"));
     }
 }

@@ -1,9 +1,14 @@
 //! Pools: how many hosts there must be, and which of them a site goes to.
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Event, OperationId, SiteId, Timestamp};
+
+/// How long a refusal keeps the pool from launching hosts in reserve.
+const BLOCKED_FOR: Duration = Duration::from_secs(15 * 60);
 
 /// Hosts of one class in one region.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -79,6 +84,12 @@ impl Pool {
 }
 
 impl Blocked {
+    /// Whether EC2 said so only lately. Until then no host is launched that nobody waits for.
+    #[must_use]
+    pub fn is_recent(&self, now: Timestamp) -> bool {
+        now.since(self.at) < BLOCKED_FOR
+    }
+
     /// What the refusal of a launch asks of an operator; `None` for codes that another try may mend.
     #[must_use]
     pub fn by(code: &str, at: Timestamp) -> Option<Self> {
@@ -86,12 +97,14 @@ impl Blocked {
             "VcpuLimitExceeded" | "InstanceLimitExceeded" | "MaxSpotInstanceCountExceeded" => {
                 "Ask AWS for a higher EC2 quota in this region (Service Quotas), then retry the operation."
             }
-            "UnauthorizedOperation"
-            | "InvalidAMIID.NotFound"
-            | "InvalidAMIID.Malformed"
-            | "InvalidParameterValue"
-            | "InvalidSubnetID.NotFound"
-            | "InvalidIamInstanceProfile.Name" => {
+            "AddressLimitExceeded" => {
+                "Ask AWS for more Elastic IPs in this region (Service Quotas), then retry the operation."
+            }
+            "OptInRequired" | "PendingVerification" => {
+                "AWS has not opened EC2 to this account yet: see the account's mails and the EC2 console, then retry the \
+                 operation."
+            }
+            code if code == "UnauthorizedOperation" || code.starts_with("Invalid") => {
                 "The deployment's image, subnet, profile or rights for hosts are wrong: mend its parameters, then retry \
                  the operation."
             }
@@ -127,6 +140,22 @@ pub fn hosts_wanted(waiters: &[u64], room: &[u64], settings: &PoolSettings, host
     let left: u64 = bins.iter().sum();
     let for_reserve = settings.target_free.saturating_sub(left).div_ceil(per_host);
     (for_waiters + for_reserve).min(settings.max_hosts.saturating_sub(hosts))
+}
+
+/// Which idle hosts may go so that `target_free` units stay free: their places in `idle`, the room of each.
+///
+/// `free` is the free room of all hosts that are up.
+#[must_use]
+pub fn hosts_spare(free: u64, idle: &[u64], target_free: u64) -> Vec<usize> {
+    let mut left = free;
+    let mut spare = Vec::new();
+    for (place, units) in idle.iter().enumerate() {
+        if left.saturating_sub(*units) >= target_free {
+            left = left.saturating_sub(*units);
+            spare.push(place);
+        }
+    }
+    spare
 }
 
 /// Which of the candidates, best fit first, to try: the best at once, one of the best three after a lost race.
@@ -191,6 +220,27 @@ mod tests {
     }
 
     #[test]
+    fn what_only_people_can_mend_blocks_the_pool() {
+        let at = Timestamp::from_secs(0);
+        for code in
+            ["InvalidGroup.NotFound", "InvalidParameterCombination", "OptInRequired", "AddressLimitExceeded"]
+        {
+            assert!(Blocked::by(code, at).is_some(), "{code}");
+        }
+        for code in ["InsufficientInstanceCapacity", "IdempotentParameterMismatch", "RequestLimitExceeded"] {
+            assert_eq!(Blocked::by(code, at), None, "{code}");
+        }
+    }
+
+    #[test]
+    fn idle_hosts_go_as_long_as_the_reserve_stays() {
+        assert_eq!(hosts_spare(25, &[10, 10], 0), [0, 1]);
+        assert_eq!(hosts_spare(25, &[10, 10], 10), [0]);
+        assert_eq!(hosts_spare(25, &[60, 10], 10), [1], "the smaller one fits");
+        assert!(hosts_spare(25, &[10, 10], 20).is_empty());
+    }
+
+    #[test]
     fn a_lost_race_picks_among_the_best_three() {
         assert_eq!(pick::<u8>(&[], 0, 5), None);
         assert_eq!(pick(&[1, 2, 3, 4], 0, 5), Some(0));
@@ -220,6 +270,17 @@ mod tests {
             let mut after = room;
             after.extend((0..wanted).map(|_| 10));
             prop_assert_eq!(hosts_wanted(&waiters, &after, &settings, 0), 0);
+        }
+
+        /// No host goes that would be launched again.
+        #[test]
+        fn what_goes_is_not_wanted_back(
+            idle in prop::collection::vec(1..=10_u64, 0..10), crumbs in 0..30_u64, target in 0..50_u64,
+        ) {
+            let free = crumbs + idle.iter().sum::<u64>();
+            let gone: u64 = hosts_spare(free, &idle, target).into_iter().map(|place| idle[place]).sum();
+            let wanted = |free| hosts_wanted(&[], &[free], &settings(10, 1_000, target), 0);
+            prop_assert!(wanted(free - gone) == wanted(free));
         }
 
         /// Never more hosts than the pool may have.
