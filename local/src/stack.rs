@@ -21,6 +21,7 @@ use crate::lambda::{FunctionError, Lambda, Settings as LambdaSettings};
 use crate::sources::queue::Disorder;
 use crate::sources::schedule::Schedules;
 use crate::sources::stream::Pauses;
+use crate::stripe::{self, Stripe, StripeConfig};
 use crate::template::{self, Model, Surroundings};
 use crate::{Clock, Context, Error, Result, binaries, deploy, sources};
 
@@ -79,6 +80,8 @@ pub struct Core {
     pub cloud: Cloud,
     /// The machines of the fake EC2.
     pub instances: Instances,
+    /// The fake Stripe.
+    pub stripe: Stripe,
     /// The functions.
     pub lambda: Lambda,
     /// Where HTTP requests go.
@@ -218,6 +221,15 @@ impl Running {
         let killing = lambda.clone();
         cloud.faults().set_killer(Arc::new(move |key| killing.kill(key)));
         let instances = Instances::open(cloud.clone(), clock.clone(), &data.join("instances"), aws_url)?;
+        let stripe = Stripe::open(StripeConfig {
+            data,
+            clock: clock.clone(),
+            stack_url: settings.url.clone(),
+            address: format!("http://{}", settings.address),
+            secret: secrets.get(&keys::billing_secret()).cloned().unwrap_or_default(),
+            activity: activity.clone(),
+            cloud: cloud.clone(),
+        })?;
         let schedules = Schedules::new(&model, clock.now(), &settings.region, &settings.account)?;
         let core = Arc::new(Core {
             routes: Routes::new(&model),
@@ -227,6 +239,7 @@ impl Running {
             activity,
             cloud,
             instances,
+            stripe,
             lambda,
             schedules,
             disorder: Disorder::default(),
@@ -253,7 +266,7 @@ pub fn model(workspace: &Path, settings: &Settings, secrets: &Secrets) -> Result
     let accounts =
         secrets.get(&keys::accounts_secret()).ok_or_else(|| Error::new("the accounts secret is missing"))?;
     let url = &settings.url;
-    let parameters: BTreeMap<String, String> = [
+    let mut parameters: BTreeMap<String, String> = [
         ("Stage", STAGE.to_owned()),
         ("ApiUrl", url.clone()),
         ("Issuer", url.clone()),
@@ -261,10 +274,16 @@ pub fn model(workspace: &Path, settings: &Settings, secrets: &Secrets) -> Result
         ("AllowedOrigins", format!("{url},http://localhost:3000,http://localhost:5173")),
         ("TokenKeys", keys::jwks(accounts)?.to_string()),
         ("SitesDomain", settings.sites_domain.clone()),
+        ("ResolverUrl", "http://192.0.2.53/resolve".to_owned()),
     ]
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value))
     .collect();
+    // A root without billing has no such parameter, and would refuse it.
+    let root = workspace.join("template.yaml");
+    if std::fs::read_to_string(&root).is_ok_and(|text| text.contains("\n  StripeUrl:")) {
+        parameters.insert("StripeUrl".to_owned(), format!("{url}{}", stripe::PATH));
+    }
     let around = Surroundings {
         region: settings.region.clone(),
         account: settings.account.clone(),
@@ -272,7 +291,7 @@ pub fn model(workspace: &Path, settings: &Settings, secrets: &Secrets) -> Result
         api_url: url.clone(),
         secrets: secrets.clone(),
     };
-    template::read(&workspace.join("template.yaml"), &format!("tenantry-{STAGE}"), around, &parameters)
+    template::read(&root, &format!("tenantry-{STAGE}"), around, &parameters)
 }
 
 /// Listens on both loopback addresses, as `localhost` may mean either; on one when the port does not matter.
