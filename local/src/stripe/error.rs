@@ -39,7 +39,7 @@ impl StripeError {
     /// An object that is not there: 404 when the path names it, 400 when a parameter does.
     pub(super) fn missing(what: &str, id: &str, param: &str) -> Self {
         let mut error = Self::invalid("resource_missing", param, format!("No such {what}: '{id}'"));
-        if param == "id" || param == what {
+        if param == "id" || (param == "payment_method" && what == "payment method") {
             error.status = 404;
         }
         error

@@ -69,8 +69,6 @@ use crate::{Clock, Context, Error, Result};
 pub const VERSION: &str = "2026-10-28.endive";
 /// The path of the API and the pages.
 pub const PATH: &str = "/_local/stripe";
-/// Stripe lists events for so many seconds.
-const EVENTS_LIVE: i64 = 30 * 86_400;
 
 /// Every call, by noun.
 static ROUTES: &[&[Route]] = &[
@@ -237,20 +235,14 @@ impl Stripe {
     }
 
     fn forget_old(&self, now: i64) {
-        let old = |kind: &str, field: &str, age: i64| -> Vec<String> {
+        let old: Vec<String> = {
             let store = self.lock_store();
-            let old = store.each_with_id(kind).filter(|(_, value)| int(&value[field]) <= now - age);
-            old.map(|(id, _)| id.to_owned()).collect()
+            let keys = store.each_with_id("_key").filter(|(_, key)| int(&key["at"]) <= now - KEY_LIVES);
+            keys.map(|(id, _)| id.to_owned()).collect()
         };
-        let keys = old("_key", "at", KEY_LIVES);
-        let events = old("event", "created", EVENTS_LIVE);
-        if keys.is_empty() && events.is_empty() {
-            return;
+        if !old.is_empty() {
+            self.with_turn(now, Value::Null, |turn| old.iter().for_each(|id| turn.note("_key", id, None)));
         }
-        self.with_turn(now, Value::Null, |turn| {
-            keys.iter().for_each(|id| turn.note("_key", id, None));
-            events.iter().for_each(|id| turn.remove("event", id));
-        });
     }
 
     /// Takes a turn: everything in it is durable when this returns, and its events are on their way.

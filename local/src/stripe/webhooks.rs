@@ -15,6 +15,8 @@ use super::{Account, Stripe, VERSION};
 
 /// Seconds between the tries of a delivery; the last of them is about three days after the first.
 const PAUSES: [i64; 11] = [300, 1_800, 7_200, 18_000, 36_000, 36_000, 36_000, 36_000, 36_000, 36_000, 18_000];
+/// The API knows an event for so many seconds.
+const EVENTS_LIVE: i64 = 30 * 86_400;
 /// The endpoint that is there from the start.
 const OWN: &str = "we_0000000000local";
 
@@ -34,6 +36,7 @@ pub(super) const ROUTES: &[Route] = &[
     }),
     get("/v1/events", "type types[] created:range delivery_success:bool", |turn, call| {
         let types = list(&call.given["types"]);
+        let oldest = turn.now - EVENTS_LIVE;
         page(turn, call, "event", |event| {
             let one = some(&call.given["type"]).is_none_or(|wanted| match wanted.strip_suffix('*') {
                 Some(start) => text(&event["type"]).starts_with(start),
@@ -42,10 +45,17 @@ pub(super) const ROUTES: &[Route] = &[
             let delivered = call.given["delivery_success"]
                 .as_bool()
                 .is_none_or(|wanted| wanted == (event["pending_webhooks"] == 0));
-            one && delivered && (types.is_empty() || types.contains(&event["type"]))
+            int(&event["created"]) > oldest
+                && one
+                && delivered
+                && (types.is_empty() || types.contains(&event["type"]))
         })
     }),
-    get("/v1/events/{id}", "", |turn, call| turn.must("event", call.id(), "id")),
+    get("/v1/events/{id}", "", |turn, call| {
+        let event = turn.must("event", call.id(), "id")?;
+        let known = int(&event["created"]) > turn.now - EVENTS_LIVE;
+        known.then_some(event).ok_or_else(|| StripeError::missing("event", call.id(), "id"))
+    }),
     get("/v2/core/events/{id}", "", |turn, call| {
         let event = turn.get("v2.core.event", call.id()).cloned();
         event.ok_or_else(|| StripeError::missing("event", call.id(), "id"))

@@ -21,7 +21,7 @@ type Fields = Vec<(String, String)>;
 
 impl Stripe {
     /// Answers everything under [`super::PATH`]; `path` is what comes after it.
-    pub(crate) async fn serve(&self, parts: &Parts, path: &str, body: &Bytes) -> Response<Bytes> {
+    pub async fn serve(&self, parts: &Parts, path: &str, body: &Bytes) -> Response<Bytes> {
         if path.starts_with("/v1/") || path.starts_with("/v2/") {
             return self.handle(parts, path, body).await;
         }
