@@ -113,8 +113,8 @@ pub fn kept(data: &Path) -> Result<Secrets> {
         let mut secrets: Secrets =
             serde_json::from_str(&text).context(format!("reading {}", file.display()))?;
         // Data of a stack that sold nothing yet.
-        if !secrets.contains_key(&billing_secret()) {
-            secrets.insert(billing_secret(), billing());
+        if let std::collections::btree_map::Entry::Vacant(place) = secrets.entry(billing_secret()) {
+            place.insert(billing());
             std::fs::write(&file, serde_json::to_string_pretty(&secrets)?)
                 .context(format!("writing {}", file.display()))?;
         }

@@ -95,6 +95,9 @@ static ROUTES: &[&[Route]] = &[
 /// When something of an object falls due, and what happens then.
 type Life = (&'static str, fn(&Value) -> Option<i64>, fn(&mut Turn<'_>, &str));
 
+/// Something that falls due: when, the kind and id of its object, and what happens.
+type Due = (i64, &'static str, String, fn(&mut Turn<'_>, &str));
+
 /// What falls due by time, in the order in which it happens when several things do so in the same second.
 static LIVES: &[Life] = &[
     ("subscription_schedule", schedules::due, schedules::fall_due),
@@ -221,9 +224,9 @@ impl Stripe {
         [first, self.next_delivery()].into_iter().flatten().min().map(Timestamp::from_secs)
     }
 
-    fn first_due(&self) -> Option<(i64, &'static str, String, fn(&mut Turn<'_>, &str))> {
+    fn first_due(&self) -> Option<Due> {
         let store = self.lock_store();
-        let mut first: Option<(i64, &'static str, String, fn(&mut Turn<'_>, &str))> = None;
+        let mut first: Option<Due> = None;
         for (kind, due, fall_due) in LIVES {
             for value in store.each(kind) {
                 if let Some(at) = due(value).filter(|at| first.as_ref().is_none_or(|first| *at < first.0)) {

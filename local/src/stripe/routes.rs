@@ -194,7 +194,9 @@ pub(super) fn search(turn: &Turn<'_>, call: &Call, kind: &str) -> Outcome<Value>
             match found {
                 Value::String(text) => text == value,
                 Value::Null => value == "null",
-                other => other.to_string() == *value,
+                Value::Bool(truth) => value == if *truth { "true" } else { "false" },
+                Value::Number(number) => value.parse() == Ok(number.as_i64().unwrap_or_default()),
+                _ => false,
             }
         })
     };

@@ -282,10 +282,11 @@ pub(super) fn begin(turn: &mut Turn<'_>, given: &Value) -> Outcome<String> {
     if open && !sends && behavior != "default_incomplete" {
         let attempt = payments::collect(turn, &invoice, None);
         let unpaid = !matches!(attempt, Some(Attempt::Paid | Attempt::Coming { .. }));
-        if unpaid && behavior == "error_if_incomplete" {
-            if let Some(error) = payments::as_refusal(turn, &invoice, attempt) {
-                return Err(error);
-            }
+        if unpaid
+            && behavior == "error_if_incomplete"
+            && let Some(error) = payments::as_refusal(turn, &invoice, attempt)
+        {
+            return Err(error);
         }
     }
     Ok(id)

@@ -79,16 +79,14 @@ fn check(subscription: &Value, given: &Value) -> Outcome<()> {
             "A paused subscription must be resumed before its items are changed.",
         ));
     }
-    if given["payment_behavior"] == "pending_if_incomplete" {
-        if let Some(name) = names().find(|name| !WITH_PENDING.contains(name)) {
-            return Err(StripeError::invalid(
-                "",
-                name,
-                format!(
-                    "When `payment_behavior` is set to `pending_if_incomplete`, you cannot pass `{name}`."
-                ),
-            ));
-        }
+    if given["payment_behavior"] == "pending_if_incomplete"
+        && let Some(name) = names().find(|name| !WITH_PENDING.contains(name))
+    {
+        return Err(StripeError::invalid(
+            "",
+            name,
+            format!("When `payment_behavior` is set to `pending_if_incomplete`, you cannot pass `{name}`."),
+        ));
     }
     if !subscription["pending_update"].is_null() && given.get("items").is_some() {
         return Err(StripeError::refused(
@@ -250,10 +248,10 @@ pub(super) fn change(
         return Ok(());
     }
     let attempt = payments::collect(turn, &invoice, None);
-    if behavior == "error_if_incomplete" {
-        if let Some(error) = payments::as_refusal(turn, &invoice, attempt) {
-            return Err(error);
-        }
+    if behavior == "error_if_incomplete"
+        && let Some(error) = payments::as_refusal(turn, &invoice, attempt)
+    {
+        return Err(error);
     }
     Ok(())
 }
@@ -356,10 +354,10 @@ fn end_trial_now(turn: &mut Turn<'_>, id: &str, given: &Value) -> Outcome<Value>
         let open = turn.of("invoice", &invoice.as_str().into())["status"] == "open";
         if open && subscription["collection_method"] == "charge_automatically" {
             let attempt = payments::collect(turn, &invoice, None);
-            if given["payment_behavior"] == "error_if_incomplete" {
-                if let Some(error) = payments::as_refusal(turn, &invoice, attempt) {
-                    return Err(error);
-                }
+            if given["payment_behavior"] == "error_if_incomplete"
+                && let Some(error) = payments::as_refusal(turn, &invoice, attempt)
+            {
+                return Err(error);
             }
         }
     }
@@ -527,10 +525,10 @@ pub(super) fn resume(turn: &mut Turn<'_>, call: &Call) -> Outcome<Value> {
         && subscription["collection_method"] == "charge_automatically"
     {
         let attempt = payments::collect(turn, &invoice, None);
-        if given["payment_behavior"] == "error_if_incomplete" {
-            if let Some(error) = payments::as_refusal(turn, &invoice, attempt) {
-                return Err(error);
-            }
+        if given["payment_behavior"] == "error_if_incomplete"
+            && let Some(error) = payments::as_refusal(turn, &invoice, attempt)
+        {
+            return Err(error);
         }
     }
     turn.must("subscription", &id, "id")
