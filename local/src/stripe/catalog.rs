@@ -77,9 +77,9 @@ fn create_product(turn: &mut Turn<'_>, call: &Call) -> Outcome<Value> {
 
 fn new_product(turn: &mut Turn<'_>, given: &Value) -> Outcome<Value> {
     let mut product = json!({
-        "active": true, "attributes": [], "default_price": null, "description": null, "images": [],
+        "active": true, "default_price": null, "description": null, "images": [],
         "marketing_features": [], "metadata": metadata(given), "name": null, "package_dimensions": null,
-        "shippable": null, "statement_descriptor": null, "tax_code": null, "type": "service", "unit_label": null,
+        "shippable": null, "statement_descriptor": null, "tax_code": null, "unit_label": null,
         "updated": turn.now, "url": null,
     });
     copy(&mut product, given, PRODUCT_FIELDS);

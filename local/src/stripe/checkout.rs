@@ -177,7 +177,7 @@ fn create(turn: &mut Turn<'_>, call: &Call) -> Outcome<Value> {
         types => json!(types),
     };
     let tax: i64 = list(&invoice["total_taxes"]).iter().map(|tax| int(&tax["amount"])).sum();
-    let session = json!({
+    let mut session = json!({
         "adaptive_pricing": { "enabled": false }, "after_expiration": null,
         "allow_promotion_codes": given["allow_promotion_codes"], "amount_subtotal": invoice["subtotal"],
         "amount_total": invoice["total"],
@@ -185,7 +185,7 @@ fn create(turn: &mut Turn<'_>, call: &Call) -> Outcome<Value> {
             "enabled": is(&given["automatic_tax"]["enabled"]), "liability": invoice["automatic_tax"]["liability"],
             "provider": invoice["automatic_tax"]["provider"], "status": invoice["automatic_tax"]["status"]
         },
-        "billing_address_collection": given["billing_address_collection"], "branding_settings": null,
+        "billing_address_collection": given["billing_address_collection"],
         "cancel_url": given["cancel_url"], "client_reference_id": given["client_reference_id"],
         "client_secret": if hosted { Value::Null } else { format!("{id}_secret_{}", new_id("")).into() },
         "collected_information": null, "consent": null, "consent_collection": null, "currency": currency,
@@ -199,8 +199,7 @@ fn create(turn: &mut Turn<'_>, call: &Call) -> Outcome<Value> {
         "payment_method_configuration_details": null, "payment_method_options": {}, "payment_method_types": types,
         "payment_status": "unpaid", "permissions": null,
         "phone_number_collection": { "enabled": is(&given["phone_number_collection"]["enabled"]) },
-        "recovered_from": null, "redirect_on_completion": given["redirect_on_completion"],
-        "return_url": given["return_url"],
+        "recovered_from": null,
         "saved_payment_method_options": null, "setup_intent": null, "shipping_address_collection": null,
         "shipping_cost": null, "shipping_options": [], "status": "open", "submit_type": given["submit_type"],
         "subscription": null, "success_url": given["success_url"],
@@ -212,8 +211,12 @@ fn create(turn: &mut Turn<'_>, call: &Call) -> Outcome<Value> {
         "ui_mode": given["ui_mode"].as_str().unwrap_or("hosted_page"), "url": url, "wallet_options": null,
         "_lines": shown_lines, "_asked": asked, "_customer_update": given["customer_update"],
     });
-    let session = turn.make_as("checkout.session", &id, session);
-    Ok(session)
+    if !hosted {
+        session["redirect_on_completion"] =
+            given["redirect_on_completion"].as_str().unwrap_or("always").into();
+        session["return_url"] = given["return_url"].clone();
+    }
+    Ok(turn.make_as("checkout.session", &id, session))
 }
 
 /// The subscription that a session asks for, as `POST /v1/subscriptions` would.

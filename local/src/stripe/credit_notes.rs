@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::error::{Outcome, StripeError};
 use super::invoices::payment_of;
 use super::routes::{Call, Route, get, page, post};
-use super::turn::Turn;
+use super::turn::{Turn, new_id};
 use super::value::{int, list, merge_metadata, metadata, share, some, text, whole_list};
 use super::{payments, refunds};
 
@@ -109,8 +109,10 @@ fn create(turn: &mut Turn<'_>, call: &Call) -> Outcome<Value> {
             "discount_amounts": [], "effective_at": given["effective_at"].as_i64().unwrap_or(turn.now),
             "invoice": invoice_id,
             "lines": whole_list("", vec![json!({
-                "object": "credit_note_line_item", "amount": amount - tax, "description": given["memo"],
-                "quantity": 1, "type": "custom_line_item",
+                "id": new_id("cnli_1"), "object": "credit_note_line_item", "amount": amount - tax,
+                "description": given["memo"], "discount_amount": 0, "discount_amounts": [], "livemode": false,
+                "pretax_credit_amounts": [], "quantity": 1, "tax_rates": [], "taxes": [], "type": "custom_line_item",
+                "unit_amount": amount - tax, "unit_amount_decimal": (amount - tax).to_string(),
             })]),
             "memo": given["memo"], "metadata": metadata(given),
             "number": format!("{}-CN-{number:02}", text(&invoice["number"])),

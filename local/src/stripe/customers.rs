@@ -225,7 +225,7 @@ pub(super) fn add_tax_id(turn: &mut Turn<'_>, customer: &str, kind: &str, value:
         "txi_",
         json!({
             "country": country, "customer": customer, "customer_account": null,
-            "owner": { "type": "customer", "customer": customer, "account": null, "application": null },
+            "owner": { "type": "customer", "customer": customer },
             "type": kind, "value": value,
             "verification": { "status": "pending", "verified_address": null, "verified_name": null },
         }),

@@ -13,6 +13,15 @@ const ANSWERED_WITHIN: i64 = 9 * 86_400;
 /// What a dispute costs.
 const FEE: i64 = 2_000;
 
+/// What can be told to the payer's bank.
+const EVIDENCE: &str =
+    "access_activity_log billing_address cancellation_policy cancellation_policy_disclosure
+    cancellation_rebuttal customer_communication customer_email_address customer_name customer_purchase_ip
+    customer_signature duplicate_charge_documentation duplicate_charge_explanation duplicate_charge_id
+    product_description receipt refund_policy refund_policy_disclosure refund_refusal_explanation service_date
+    service_documentation shipping_address shipping_carrier shipping_date shipping_documentation
+    shipping_tracking_number uncategorized_file uncategorized_text";
+
 pub(super) const ROUTES: &[Route] = &[
     get("/v1/disputes", "charge payment_intent created:range", |turn, call| {
         page(turn, call, "dispute", |dispute| {
@@ -50,6 +59,14 @@ pub(super) const ROUTES: &[Route] = &[
     }),
 ];
 
+/// Everything that may be told, yet untold.
+fn no_evidence() -> Value {
+    let mut evidence: Map<String, Value> =
+        EVIDENCE.split_whitespace().map(|name| (name.to_owned(), Value::Null)).collect();
+    evidence.insert("enhanced_evidence".to_owned(), json!({}));
+    Value::Object(evidence)
+}
+
 /// The payer asks the bank for the money, and the bank takes it.
 pub(super) fn open(turn: &mut Turn<'_>, charge: &str, reason: &str) -> Value {
     let charged = turn.of("charge", &charge.into());
@@ -59,14 +76,14 @@ pub(super) fn open(turn: &mut Turn<'_>, charge: &str, reason: &str) -> Value {
         "du_1",
         json!({
             "amount": amount, "balance_transactions": [], "charge": charge, "currency": charged["currency"],
-            "enhanced_eligibility_types": [], "evidence": {},
+            "enhanced_eligibility_types": [], "evidence": no_evidence(),
             "evidence_details": {
                 "due_by": turn.now + ANSWERED_WITHIN, "enhanced_eligibility": {}, "has_evidence": false,
                 "past_due": false, "submission_count": 0
             },
             "is_charge_refundable": false, "metadata": {}, "payment_intent": charged["payment_intent"],
             "payment_method_details": {
-                "card": { "brand": "visa", "case_type": "chargeback", "network_reason_code": "10" }, "type": "card"
+                "card": { "brand": "visa", "case_type": "chargeback", "network": "visa", "network_reason_code": "10" }, "type": "card"
             },
             "reason": reason, "status": "needs_response",
         }),
@@ -74,7 +91,6 @@ pub(super) fn open(turn: &mut Turn<'_>, charge: &str, reason: &str) -> Value {
     let id = text(&dispute["id"]).to_owned();
     turn.edit("charge", charge, |charge| {
         charge["disputed"] = true.into();
-        charge["dispute"] = id.as_str().into();
         charge["_dispute_open"] = true.into();
     });
     turn.event("charge.updated", charge);
@@ -106,7 +122,7 @@ fn update(turn: &mut Turn<'_>, call: &Call) -> Outcome<Value> {
         }
         let mut kept: Map<String, Value> = dispute["evidence"].as_object().cloned().unwrap_or_default();
         kept.extend(evidence);
-        dispute["evidence_details"]["has_evidence"] = (!kept.is_empty()).into();
+        dispute["evidence_details"]["has_evidence"] = kept.values().any(Value::is_string).into();
         dispute["evidence"] = Value::Object(kept);
     }
     let submits = call.given["submit"].as_bool().unwrap_or(call.has("evidence"));

@@ -100,7 +100,7 @@ pub(super) fn make(turn: &mut Turn<'_>, fields: &Value) -> Value {
         "excluded_payment_method_types": null, "last_payment_error": null, "latest_charge": null, "metadata": {},
         "next_action": null, "on_behalf_of": null, "payment_method": null, "payment_method_options": {},
         "payment_method_types": ["card", "sepa_debit", "ideal", "bancontact"], "processing": null,
-        "receipt_email": null, "review": null, "setup_future_usage": null, "shipping": null, "source": null,
+        "receipt_email": null, "review": null, "setup_future_usage": null, "shipping": null,
         "statement_descriptor": null, "statement_descriptor_suffix": null, "status": "requires_payment_method",
         "transfer_data": null, "transfer_group": null,
     });

@@ -108,7 +108,8 @@ pub(super) fn add(turn: &mut Turn<'_>, customer: &Value, subscription: Value, li
             "amount": line["amount"], "currency": line["currency"], "customer": customer, "date": turn.now,
             "description": line["description"], "discountable": !proration, "discounts": [], "invoice": null,
             "metadata": {}, "net_amount": line["amount"], "parent": parent, "period": line["period"],
-            "pricing": line["pricing"], "proration": proration, "quantity": line["quantity"], "tax_rates": [],
+            "pricing": line["pricing"], "proration": proration, "quantity": line["quantity"],
+            "quantity_decimal": int(&line["quantity"]).to_string(), "tax_rates": [],
             "test_clock": null, "_line": line,
         }),
     );

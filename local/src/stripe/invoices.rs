@@ -141,7 +141,7 @@ pub(super) fn compose(turn: &Turn<'_>, draft: Draft<'_>) -> Value {
     let liability = if automatic { json!({ "type": "self" }) } else { Value::Null };
     let mut invoice = json!({
         "object": "invoice", "account_country": "FR", "account_name": "Tenantry", "account_tax_ids": null,
-        "amount_due": 0, "amount_overpaid": 0, "amount_paid": 0, "amount_remaining": 0, "amount_shipping": 0,
+        "amount_due": 0, "amount_overpaid": 0, "amount_paid": 0, "amount_paid_off_stripe": 0, "amount_remaining": 0, "amount_shipping": 0,
         "application": null, "attempt_count": 0, "attempted": false, "auto_advance": true,
         "automatic_tax": {
             "disabled_reason": null, "enabled": automatic, "liability": liability,

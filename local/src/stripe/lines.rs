@@ -34,15 +34,20 @@ pub(super) fn line(line: &Line<'_>) -> Value {
             "type": "subscription_item_details",
         })
     };
+    let pricing = if line.price["id"].is_null() {
+        Value::Null
+    } else {
+        json!({
+            "price_details": { "price": line.price["id"], "product": line.price["product"] }, "type": "price_details",
+            "unit_amount_decimal": line.price["unit_amount_decimal"],
+        })
+    };
     json!({
         "id": new_id("il_1"), "object": "line_item", "amount": line.amount, "currency": line.price["currency"],
         "description": line.description, "discount_amounts": [], "discountable": !line.proration, "discounts": [],
         "invoice": null, "livemode": false, "metadata": line.item["metadata"].as_object().cloned().unwrap_or_default(),
         "parent": parent, "period": { "end": line.period.1, "start": line.period.0 }, "pretax_credit_amounts": [],
-        "pricing": {
-            "price_details": { "price": line.price["id"], "product": line.price["product"] }, "type": "price_details",
-            "unit_amount_decimal": line.price["unit_amount_decimal"],
-        },
+        "pricing": pricing,
         "quantity": line.quantity, "subtotal": line.amount, "taxes": [],
     })
 }
@@ -158,7 +163,6 @@ pub(super) fn sum_up(turn: &Turn<'_>, invoice: &mut Value, customer: &Value) {
         }
     }
     let total = subtotal + on_top;
-    invoice["lines"]["total_count"] = lines.len().into();
     invoice["lines"]["data"] = Value::Array(lines);
     invoice["subtotal"] = subtotal.into();
     invoice["subtotal_excluding_tax"] = (subtotal - inside).into();

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::invoices::{self, Draft, subscription_of};
 use super::subscriptions::period_end;
-use super::turn::Turn;
+use super::turn::{Turn, new_id};
 use super::value::{int, is, list, some, text};
 use super::{calendar, catalog, invoice_items, lines, methods, schedules, updates};
 
@@ -120,6 +120,7 @@ fn announce(turn: &mut Turn<'_>, id: &str, subscription: &Value) {
     let end = period_end(subscription);
     turn.edit("subscription", id, |subscription| subscription["_upcoming_told"] = end.into());
     let mut invoice = upcoming(turn, subscription);
+    invoice["id"] = new_id("upcoming_in_1").into();
     invoice["next_payment_attempt"] = (end + DRAFT).into();
     turn.event_of("invoice.upcoming", super::value::public(&invoice));
 }

@@ -130,7 +130,9 @@ pub(super) fn page(
     let given = &call.given;
     let mut found: Vec<&Value> = turn.all(kind);
     found.retain(|value| {
-        value["deleted"] != true && in_range(&given["created"], int(&value["created"])) && fits(value)
+        value["deleted"] != true
+            && in_range(&given["created"], int(value.get("created").unwrap_or(&value["date"])))
+            && fits(value)
     });
     found.reverse();
     page_of(call, found.into_iter().map(public).collect())

@@ -66,7 +66,9 @@ fn live(turn: &Turn<'_>, call: &Call) -> Outcome<Value> {
 fn phase(items: Value, start: i64, end: i64, given: &Value) -> Value {
     json!({
         "add_invoice_items": [], "application_fee_percent": null,
-        "automatic_tax": given["automatic_tax"], "billing_cycle_anchor": given["billing_cycle_anchor"],
+        "automatic_tax": {
+            "disabled_reason": null, "enabled": given["automatic_tax"]["enabled"] == true, "liability": null
+        }, "billing_cycle_anchor": given["billing_cycle_anchor"],
         "billing_thresholds": null, "collection_method": given["collection_method"], "currency": given["currency"],
         "default_payment_method": given["default_payment_method"], "default_tax_rates": [],
         "description": given["description"], "discounts": [], "end_date": end, "invoice_settings": null,
@@ -114,7 +116,9 @@ fn create(turn: &mut Turn<'_>, call: &Call) -> Outcome<Value> {
             "default_settings": {
                 "application_fee_percent": null, "automatic_tax": { "enabled": subscription["automatic_tax"]["enabled"] },
                 "billing_cycle_anchor": "automatic", "collection_method": "charge_automatically",
-                "default_payment_method": null, "description": null, "on_behalf_of": null, "transfer_data": null
+                "default_payment_method": null, "description": null,
+                "invoice_settings": { "account_tax_ids": null, "days_until_due": null, "issuer": { "type": "self" } },
+                "on_behalf_of": null, "transfer_data": null
             },
             "end_behavior": "release", "metadata": metadata(&call.given), "phases": [first], "released_at": null,
             "released_subscription": null, "status": "active", "subscription": id, "test_clock": null,

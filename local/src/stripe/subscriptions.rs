@@ -95,7 +95,7 @@ pub(super) fn compose(turn: &Turn<'_>, customer: &Value, given: &Value, id: &str
     let mut subscription = json!({
         "id": id, "object": "subscription", "application": null, "application_fee_percent": null,
         "automatic_tax": { "disabled_reason": null, "enabled": is(&given["automatic_tax"]["enabled"]), "liability": null },
-        "billing_cycle_anchor": now, "billing_cycle_anchor_config": null,
+        "billing_cycle_anchor": now, "billing_cycle_anchor_config": null, "billing_schedules": [],
         "billing_mode": { "flexible": { "proration_discounts": "included" }, "type": "flexible" },
         "billing_thresholds": null, "cancel_at": given["cancel_at"], "cancel_at_period_end": false,
         "canceled_at": null, "cancellation_details": { "comment": null, "feedback": null, "reason": null },
@@ -151,7 +151,6 @@ pub(super) fn compose(turn: &Turn<'_>, customer: &Value, given: &Value, id: &str
         item
     });
     let placed: Vec<Value> = placed.collect();
-    subscription["items"]["total_count"] = placed.len().into();
     subscription["items"]["data"] = Value::Array(placed);
     if is(&given["cancel_at_period_end"]) {
         subscription["cancel_at_period_end"] = true.into();

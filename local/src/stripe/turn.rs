@@ -38,6 +38,9 @@ const PREFIXES: &[(&str, &str)] = &[
     ("issfr_", "radar.early_fraud_warning"),
 ];
 
+/// Kinds whose objects do not say whether they are of test mode.
+const WITHOUT_MODE: [&str; 2] = ["balance_transaction", "refund"];
+
 /// The kind of object with such an id.
 pub(super) fn kind_of(id: &str) -> Option<&'static str> {
     PREFIXES.iter().find(|(prefix, _)| id.starts_with(prefix)).map(|(_, kind)| *kind)
@@ -133,9 +136,11 @@ impl<'store> Turn<'store> {
     pub(super) fn make_as(&mut self, kind: &str, id: &str, mut value: Value) -> Value {
         value["id"] = id.into();
         value["object"] = kind.into();
-        value["livemode"] = false.into();
+        if !WITHOUT_MODE.contains(&kind) {
+            value["livemode"] = false.into();
+        }
         value["_seq"] = self.store.next_number().into();
-        if value.get("created").is_none() {
+        if value.get("created").is_none() && kind != "invoiceitem" {
             value["created"] = self.now.into();
         }
         self.write(kind, id, Some(value.clone()));

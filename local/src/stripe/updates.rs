@@ -210,7 +210,6 @@ pub(super) fn change(
     let bills = counted.resets || (prorating == "always_invoice" && !counted.lines.is_empty());
     let mut after = before.clone();
     after["items"]["data"] = Value::Array(counted.items);
-    after["items"]["total_count"] = list(&after["items"]).len().into();
     if counted.resets {
         after["billing_cycle_anchor"] = at.into();
         for item in after["items"]["data"].as_array_mut().into_iter().flatten() {
@@ -316,7 +315,6 @@ pub(super) fn apply_pending(turn: &mut Turn<'_>, id: &str) {
     let told = is(&turn.of("subscription", &id.into())["_pending_told"]);
     turn.edit("subscription", id, |subscription| {
         subscription["items"]["data"] = subscription["_pending_items"].take();
-        subscription["items"]["total_count"] = list(&subscription["items"]).len().into();
         subscription["billing_cycle_anchor"] = subscription["_pending_anchor"].take();
         subscription["_pending_invoice"] = Value::Null;
         subscription["pending_update"] = Value::Null;

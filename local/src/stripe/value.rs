@@ -63,15 +63,25 @@ pub(super) fn metadata(given: &Value) -> Value {
 /// An object without what only the fake itself knows.
 pub(super) fn public(value: &Value) -> Value {
     match value {
-        Value::Object(fields) => Value::Object(
-            fields
-                .iter()
-                .filter(|(name, _)| !name.starts_with('_'))
-                .map(|(name, value)| (name.clone(), value.clone()))
+        Value::Object(fields) => {
+            let told = fields.iter().filter(|(name, _)| !name.starts_with('_'));
+            Value::Object(
+                told.map(|(name, value)| match name.as_str() {
+                    // A subscription's items have such fields as well.
+                    "items" if value["data"].is_array() => (name.clone(), list_told(value)),
+                    _ => (name.clone(), value.clone()),
+                })
                 .collect(),
-        ),
+            )
+        }
         other => other.clone(),
     }
+}
+
+fn list_told(value: &Value) -> Value {
+    let mut told = value.clone();
+    told["data"] = list(value).iter().map(public).collect();
+    told
 }
 
 /// The fields of `before` that differ in `after`, as `previous_attributes` tells them.

@@ -110,7 +110,7 @@ async fn a_dispute_takes_the_money_until_it_is_won() {
 async fn who_does_not_answer_a_dispute_has_lost_it() {
     let served = Served::start().await;
     let (_, charge) = paid(&served, "pm_card_createDispute").await;
-    let dispute = served.object(served.object(&charge)["dispute"].as_str().unwrap());
+    let dispute = served.get("/v1/disputes", &[("charge", &charge)]).await["data"][0].clone();
     assert_eq!((&dispute["status"], &dispute["reason"]), (&json!("needs_response"), &json!("fraudulent")));
     served.advance(9 * DAY + 1).await;
     assert_eq!(served.object(&id(&dispute))["status"], "lost");
