@@ -21,7 +21,7 @@ const NEW: &str = "mode!:subscription|payment|setup success_url cancel_url retur
     metadata:map automatic_tax{enabled!:bool liability:any} allow_promotion_codes:bool
     subscription_data{metadata:map description trial_end:time trial_period_days:int billing_cycle_anchor:time
         proration_behavior:create_prorations|none billing_mode{type!:classic|flexible flexible:any} invoice_settings:any
-        trial_settings{end_behavior{missing_payment_method!:cancel|create_invoice|pause}}}
+        trial_settings{end_behavior!{missing_payment_method!:cancel|create_invoice|pause}}}
     customer_update{address:auto|never name:auto|never shipping:auto|never}
     tax_id_collection{enabled!:bool required:if_supported|never} expires_at:time
     billing_address_collection:auto|required currency locale payment_method_collection:always|if_required

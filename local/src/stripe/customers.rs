@@ -11,14 +11,14 @@ use super::{methods, tax, updates};
 const NEW: &str = "address{city country line1 line2 postal_code state} balance:int business_name description email
     individual_name invoice_prefix invoice_settings{custom_fields[]{name! value!} default_payment_method footer}
     metadata:map name next_invoice_sequence:int payment_method phone preferred_locales[]
-    shipping{address{city country line1 line2 postal_code state} name phone}
+    shipping{address!{city country line1 line2 postal_code state} name! phone}
     tax{ip_address validate_location:auto|deferred|immediately} tax_exempt:none|exempt|reverse
     tax_id_data[]{type! value!}";
 const CHANGED: &str = "address{city country line1 line2 postal_code state} balance:int business_name
     default_source description email individual_name invoice_prefix
     invoice_settings{custom_fields[]{name! value!} default_payment_method footer}
     metadata:map name next_invoice_sequence:int phone preferred_locales[]
-    shipping{address{city country line1 line2 postal_code state} name phone}
+    shipping{address!{city country line1 line2 postal_code state} name! phone}
     tax{ip_address validate_location:auto|deferred|immediately} tax_exempt:none|exempt|reverse";
 
 pub(super) const ROUTES: &[Route] = &[

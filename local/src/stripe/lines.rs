@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::catalog;
 use super::tax::Tax;
 use super::turn::{Turn, new_id};
-use super::value::{int, list, public, text};
+use super::value::{int, list, public, some, text};
 
 /// A line to be.
 pub(super) struct Line<'line> {
@@ -48,7 +48,8 @@ pub(super) fn line(line: &Line<'_>) -> Value {
         "invoice": null, "livemode": false, "metadata": line.item["metadata"].as_object().cloned().unwrap_or_default(),
         "parent": parent, "period": { "end": line.period.1, "start": line.period.0 }, "pretax_credit_amounts": [],
         "pricing": pricing,
-        "quantity": line.quantity, "subtotal": line.amount, "taxes": [],
+        "quantity": line.quantity,
+        "subscription": some(&line.subscription.into()), "subtotal": line.amount, "taxes": [],
     })
 }
 

@@ -13,7 +13,7 @@ pub(super) const ROUTES: &[Route] = &[
         "/v1/payment_methods",
         "type!:card|sepa_debit|ideal|bancontact allow_redisplay:always|limited|unspecified metadata:map
          billing_details{address{city country line1 line2 postal_code state} email name phone tax_id}
-         card{number token exp_month:int exp_year:int cvc} sepa_debit{iban} ideal{bank} bancontact:any",
+         card{number token exp_month:int exp_year:int cvc} sepa_debit{iban!} ideal{bank} bancontact:any",
         create,
     ),
     get("/v1/payment_methods", "customer type allow_redisplay", |turn, call| {

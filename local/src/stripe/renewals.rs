@@ -217,9 +217,7 @@ pub(super) fn end_trial(turn: &mut Turn<'_>, id: &str, draft_for: i64) -> Option
             return None;
         }
         "pause" if !payable => {
-            turn.edit("subscription", id, |subscription| subscription["status"] = "paused".into());
-            turn.event("customer.subscription.updated", id);
-            turn.event("customer.subscription.paused", id);
+            updates::pause_now(turn, id, "trial_end_without_payment_method");
             return None;
         }
         _ => {}

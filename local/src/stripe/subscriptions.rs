@@ -20,7 +20,7 @@ pub(super) const NEW: &str = "customer! items[]{price! quantity:int metadata:map
     payment_behavior:allow_incomplete|default_incomplete|error_if_incomplete|pending_if_incomplete
     payment_settings{payment_method_options:any save_default_payment_method:off|on_subscription}
     proration_behavior:always_invoice|create_prorations|none trial_end:now trial_period_days:int
-    trial_settings{end_behavior{missing_payment_method!:cancel|create_invoice|pause}}";
+    trial_settings{end_behavior!{missing_payment_method!:cancel|create_invoice|pause}}";
 
 pub(super) const ROUTES: &[Route] = &[
     post("/v1/subscriptions", NEW, create),
@@ -56,11 +56,12 @@ pub(super) const ROUTES: &[Route] = &[
          cancellation_details{comment feedback:customer_service|low_quality|missing_features|other|switched_service|too_complex|too_expensive|unused}",
         updates::cancel,
     ),
-    post("/v1/subscriptions/{id}/pause", "type:subscription bill_for:any invoicing_behavior:any", updates::pause),
+    post("/v1/subscriptions/{id}/pause", "type:subscription invoicing_behavior:invoice|pending_invoice_item
+         bill_for{outstanding_usage_through{type!:none|now} unused_time_from{type!:item_current_period_start|none|now}}", updates::pause),
     post(
         "/v1/subscriptions/{id}/resume",
-        "billing_cycle_anchor:now proration_behavior:always_invoice|create_prorations|none proration_date:time
-         payment_behavior:allow_incomplete|default_incomplete|error_if_incomplete|pending_if_incomplete",
+        "billing_cycle_anchor{type!:now|unchanged} proration_behavior:always_invoice|create_prorations|none
+         proration_date:time payment_behavior:resume_on_payment_attempt|resume_on_payment_success",
         updates::resume,
     ),
     get("/v1/subscription_items", "subscription!", |turn, call| {
@@ -112,7 +113,7 @@ pub(super) fn compose(turn: &Turn<'_>, customer: &Value, given: &Value, id: &str
                 given["payment_settings"]["save_default_payment_method"].as_str().unwrap_or("off"),
         },
         "pending_invoice_item_interval": null, "pending_setup_intent": null, "pending_update": null,
-        "schedule": null, "start_date": now, "status": "incomplete", "test_clock": null, "transfer_data": null,
+        "schedule": null, "start_date": now, "status": "incomplete", "status_details": null, "test_clock": null, "transfer_data": null,
         "trial_end": trial_end, "trial_start": trial_end.map(|_| now),
         "trial_settings": given.get("trial_settings").filter(|given| !given.is_null()).cloned()
             .unwrap_or_else(|| json!({ "end_behavior": { "missing_payment_method": "create_invoice" } })),

@@ -24,7 +24,7 @@ pub(super) const TAKES: &str = "items[]{id price quantity:int deleted:bool clear
     payment_behavior:allow_incomplete|default_incomplete|error_if_incomplete|pending_if_incomplete
     payment_settings{payment_method_options:any save_default_payment_method:off|on_subscription}
     proration_behavior:always_invoice|create_prorations|none proration_date:time trial_end:now
-    trial_settings{end_behavior{missing_payment_method!:cancel|create_invoice|pause}}";
+    trial_settings{end_behavior!{missing_payment_method!:cancel|create_invoice|pause}}";
 /// What may be changed together with a change that waits.
 const WITH_PENDING: [&str; 8] = [
     "items",
@@ -466,10 +466,47 @@ pub(super) fn pause(turn: &mut Turn<'_>, call: &Call) -> Outcome<Value> {
             text(&subscription["status"])
         )));
     }
-    turn.edit("subscription", call.id(), |subscription| subscription["status"] = "paused".into());
-    turn.event("customer.subscription.updated", call.id());
-    turn.event("customer.subscription.paused", call.id());
+    let kind = |name: &str| some(&call.given["bill_for"][name]["type"]).unwrap_or("now");
+    let mut due = Vec::new();
+    if kind("outstanding_usage_through") == "now" {
+        let metered = list(&subscription["items"]).iter().filter(|item| catalog::is_metered(&item["price"]));
+        due.extend(metered.map(|item| {
+            lines::of_period(turn, &subscription, item, (int(&item["current_period_start"]), turn.now))
+        }));
+    }
+    let unused_from = match kind("unused_time_from") {
+        "now" => Some(turn.now),
+        "item_current_period_start" => Some(0),
+        _ => None,
+    };
+    if let Some(at) = unused_from.filter(|_| subscription["status"] != "trialing") {
+        let manner = Manner { at, prorates: true, anchors: false };
+        due.extend(proration::count(turn, &subscription, Vec::new(), &manner).lines);
+    }
+    pause_now(turn, call.id(), "pause_requested");
+    if call.given["invoicing_behavior"] == "invoice" && !due.is_empty() {
+        let invoice = bill(turn, call.id(), due, turn.now, "subscription_update");
+        invoices::finalize(turn, &invoice).map_err(StripeError::undone)?;
+        payments::collect(turn, &invoice, None);
+    } else {
+        for line in due {
+            invoice_items::add(turn, &subscription["customer"], call.id().into(), line);
+        }
+    }
     turn.must("subscription", call.id(), "id")
+}
+
+/// Stops a subscription for a reason.
+pub(super) fn pause_now(turn: &mut Turn<'_>, id: &str, reason: &str) {
+    let now = turn.now;
+    turn.edit("subscription", id, |subscription| {
+        subscription["status"] = "paused".into();
+        subscription["status_details"] = json!({
+            "paused": { "subscription": { "type": reason }, "transitioned_at": now, "type": "subscription" }
+        });
+    });
+    turn.event("customer.subscription.updated", id);
+    turn.event("customer.subscription.paused", id);
 }
 
 /// `POST /v1/subscriptions/{id}/resume`.
@@ -485,7 +522,7 @@ pub(super) fn resume(turn: &mut Turn<'_>, call: &Call) -> Outcome<Value> {
     }
     let now = turn.now;
     let mut items = list(&subscription["items"]).to_vec();
-    let keeps = given["billing_cycle_anchor"] == "unchanged";
+    let keeps = given["billing_cycle_anchor"]["type"] == "unchanged";
     let mut due = Vec::new();
     for item in &mut items {
         let anchor = item["_anchor"].as_i64().unwrap_or(int(&subscription["billing_cycle_anchor"]));
@@ -518,16 +555,18 @@ pub(super) fn resume(turn: &mut Turn<'_>, call: &Call) -> Outcome<Value> {
     turn.edit("subscription", &id, |subscription| subscription["_resume_until"] = (now + PENDING).into());
     invoices::finalize(turn, &invoice).map_err(StripeError::undone)?;
     let open = turn.of("invoice", &invoice.as_str().into())["status"] == "open";
-    if open
-        && given["payment_behavior"] != "default_incomplete"
-        && subscription["collection_method"] == "charge_automatically"
-    {
-        let attempt = payments::collect(turn, &invoice, None);
-        if given["payment_behavior"] == "error_if_incomplete"
-            && let Some(error) = payments::as_refusal(turn, &invoice, attempt)
-        {
-            return Err(error);
-        }
+    if !open {
+        return turn.must("subscription", &id, "id");
+    }
+    if subscription["collection_method"] == "charge_automatically" {
+        payments::collect(turn, &invoice, None);
+    }
+    let waits = given["payment_behavior"] == "resume_on_payment_success";
+    if !waits && turn.of("subscription", &id.as_str().into())["status"] == "paused" {
+        // The attempt is enough; that it failed is as at any renewal.
+        turn.edit("invoice", &invoice, |invoice| invoice["_resumes"] = false.into());
+        resumed(turn, &id);
+        renewals::payment_failed(turn, &invoice, false);
     }
     turn.must("subscription", &id, "id")
 }
@@ -536,6 +575,7 @@ pub(super) fn resume(turn: &mut Turn<'_>, call: &Call) -> Outcome<Value> {
 pub(super) fn resumed(turn: &mut Turn<'_>, id: &str) {
     turn.edit("subscription", id, |subscription| {
         subscription["status"] = "active".into();
+        subscription["status_details"] = Value::Null;
         subscription["items"]["data"] = subscription["_resumed_items"].take();
         subscription["billing_cycle_anchor"] = subscription["_resumed_anchor"].take();
         subscription["_resume_until"] = Value::Null;

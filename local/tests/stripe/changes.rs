@@ -272,11 +272,15 @@ async fn a_pause_stops_the_clock() {
     let served = Served::start().await;
     let (subscription, customer) = served.subscription("pm_card_visa", 2_900).await;
     let path = format!("/v1/subscriptions/{subscription}");
-    assert_eq!(served.post(&format!("{path}/pause"), &[]).await["status"], "paused");
+    let keep = [("bill_for[unused_time_from][type]", "none")];
+    let paused = served.post(&format!("{path}/pause"), &keep).await;
+    assert_eq!(paused["status"], "paused");
+    assert_eq!(paused["status_details"]["paused"]["subscription"]["type"], "pause_requested");
     served.advance(90 * DAY).await;
     assert_eq!(served.stripe.objects("invoice").len(), 1);
     served.pay_with(&customer, "pm_card_chargeCustomerFail").await;
-    assert_eq!(served.post(&format!("{path}/resume"), &[]).await["status"], "paused");
+    let when_paid = [("payment_behavior", "resume_on_payment_success")];
+    assert_eq!(served.post(&format!("{path}/resume"), &when_paid).await["status"], "paused");
     served.pay_with(&customer, "pm_card_visa").await;
     let open = served.latest_invoice(&subscription);
     served.post(&format!("/v1/invoices/{}/pay", id(&open)), &[]).await;
@@ -286,4 +290,24 @@ async fn a_pause_stops_the_clock() {
     for kind in ["customer.subscription.paused", "customer.subscription.resumed"] {
         assert_eq!(served.stripe.events_of(kind).len(), 1, "{kind}");
     }
+}
+
+#[tokio::test]
+async fn a_pause_gives_unused_time_back() {
+    let served = Served::start().await;
+    let (subscription, customer) = served.subscription("pm_card_visa", 3_000).await;
+    let path = format!("/v1/subscriptions/{subscription}");
+    served.advance(15 * DAY).await;
+    served.post(&format!("{path}/pause"), &[]).await;
+    let pending = served.get("/v1/invoiceitems", &[("customer", &customer), ("pending", "true")]).await;
+    let credit = pending["data"][0]["amount"].as_i64().unwrap();
+    assert!((-1_700..-1_300).contains(&credit), "{credit}");
+    served.advance(100 * DAY).await;
+    let now = [("billing_cycle_anchor[type]", "now")];
+    assert_eq!(served.post(&format!("{path}/resume"), &now).await["status"], "active");
+    assert_eq!(served.latest_invoice(&subscription)["amount_paid"], 3_000 + credit);
+    served.pay_with(&customer, "pm_card_chargeCustomerFail").await;
+    let keep = [("bill_for[unused_time_from][type]", "none")];
+    served.post(&format!("{path}/pause"), &keep).await;
+    assert_eq!(served.post(&format!("{path}/resume"), &[]).await["status"], "past_due");
 }
