@@ -266,7 +266,7 @@ pub fn model(workspace: &Path, settings: &Settings, secrets: &Secrets) -> Result
     let accounts =
         secrets.get(&keys::accounts_secret()).ok_or_else(|| Error::new("the accounts secret is missing"))?;
     let url = &settings.url;
-    let mut parameters: BTreeMap<String, String> = [
+    let parameters: BTreeMap<String, String> = [
         ("Stage", STAGE.to_owned()),
         ("ApiUrl", url.clone()),
         ("Issuer", url.clone()),
@@ -274,16 +274,12 @@ pub fn model(workspace: &Path, settings: &Settings, secrets: &Secrets) -> Result
         ("AllowedOrigins", format!("{url},http://localhost:3000,http://localhost:5173")),
         ("TokenKeys", keys::jwks(accounts)?.to_string()),
         ("SitesDomain", settings.sites_domain.clone()),
+        ("StripeUrl", format!("{url}{}", stripe::PATH)),
         ("ResolverUrl", "http://192.0.2.53/resolve".to_owned()),
     ]
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value))
     .collect();
-    // A root without billing has no such parameter, and would refuse it.
-    let root = workspace.join("template.yaml");
-    if std::fs::read_to_string(&root).is_ok_and(|text| text.contains("\n  StripeUrl:")) {
-        parameters.insert("StripeUrl".to_owned(), format!("{url}{}", stripe::PATH));
-    }
     let around = Surroundings {
         region: settings.region.clone(),
         account: settings.account.clone(),
@@ -291,7 +287,7 @@ pub fn model(workspace: &Path, settings: &Settings, secrets: &Secrets) -> Result
         api_url: url.clone(),
         secrets: secrets.clone(),
     };
-    template::read(&root, &format!("tenantry-{STAGE}"), around, &parameters)
+    template::read(&workspace.join("template.yaml"), &format!("tenantry-{STAGE}"), around, &parameters)
 }
 
 /// Listens on both loopback addresses, as `localhost` may mean either; on one when the port does not matter.

@@ -57,17 +57,6 @@ impl Stripe {
         });
     }
 
-    /// Signs and sends any event as it is given, of which Stripe itself knows nothing.
-    pub fn forge(&self, event: &Value) {
-        self.with_turn(self.now(), Value::Null, |turn| {
-            let endpoints = turn.those("webhook_endpoint", |endpoint| endpoint["status"] == "enabled");
-            for endpoint in endpoints {
-                let what = json!({ "event": "", "endpoint": endpoint["id"], "payload": event });
-                webhooks::plan_one(turn, &what);
-            }
-        });
-    }
-
     /// The header `Stripe-Signature` of a body, as the stack's own endpoint is sent it now.
     #[must_use]
     pub fn signature(&self, body: &str) -> String {

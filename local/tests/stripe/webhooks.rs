@@ -86,7 +86,7 @@ async fn webhooks_can_be_held_doubled_dropped_and_replayed() {
     served.stripe.replay(&event);
     served.settle().await;
     assert_eq!(served.received().last().unwrap().event()["id"], event.as_str());
-    served.stripe.forge(&json!({ "id": "evt_forged", "type": "nothing.known", "livemode": true }));
+    webhooks.forge(json!({ "id": "evt_forged", "type": "nothing.known", "livemode": true }));
     served.settle().await;
     assert_eq!(served.received_types().last().unwrap(), "nothing.known");
 
