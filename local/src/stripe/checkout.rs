@@ -282,7 +282,8 @@ pub(super) fn pay(turn: &mut Turn<'_>, id: &str, paid: &PaidBy) -> Outcome<Value
     }
     let customer = buyer(turn, &session, paid)?;
     let method = methods::save(turn, method);
-    let subscription = match some(&session["_subscription"]) {
+    let begun = turn.of("subscription", &session["_subscription"]);
+    let subscription = match some(&begun["id"]).filter(|_| begun["status"] == "incomplete") {
         // They tried before and their bank said no.
         Some(subscription) => subscription.to_owned(),
         None => {
@@ -292,8 +293,8 @@ pub(super) fn pay(turn: &mut Turn<'_>, id: &str, paid: &PaidBy) -> Outcome<Value
         }
     };
     turn.edit("checkout.session", id, |session| session["_subscription"] = subscription.as_str().into());
-    let begun = turn.of("subscription", &subscription.as_str().into());
-    let invoice = turn.of("invoice", &begun["latest_invoice"]);
+    let sold = turn.of("subscription", &subscription.as_str().into());
+    let invoice = turn.of("invoice", &sold["latest_invoice"]);
     if invoice["status"] == "paid" {
         let saved = methods::reusable(turn, &method)?;
         let saved = methods::attach(turn, text(&saved["id"]), &customer)?;
@@ -310,7 +311,7 @@ pub(super) fn pay(turn: &mut Turn<'_>, id: &str, paid: &PaidBy) -> Outcome<Value
     match intents::attempt(turn, &intent, &method, false) {
         attempt @ Attempt::Declined(..) => {
             let error = payments::declined(&attempt);
-            Err(StripeError { status: 402, keeps: session["_subscription"].is_string(), error })
+            Err(StripeError { status: 402, keeps: begun["status"] == "incomplete", error })
         }
         Attempt::Confirm => {
             turn.edit("checkout.session", id, |session| session["_intent"] = intent.as_str().into());

@@ -72,6 +72,18 @@ async fn a_bank_that_asks_is_answered() {
 }
 
 #[tokio::test]
+async fn a_question_left_open_for_a_day_does_not_spoil_the_session() {
+    let served = Served::start().await;
+    let made = id(&session(&served, 29_900, &[]).await);
+    served.stripe.pay_checkout(&made, &PaidBy::card("4000002760003184")).unwrap();
+    served.advance(23 * 3_600 + 60).await;
+    assert_eq!(served.stripe.objects("subscription")[0]["status"], "incomplete_expired");
+    let done = served.stripe.pay_checkout(&made, &visa()).unwrap();
+    assert_eq!(done["status"], "complete");
+    assert_eq!(served.object(done["subscription"].as_str().unwrap())["status"], "active");
+}
+
+#[tokio::test]
 async fn a_debit_comes_days_later_or_not() {
     let served = Served::start().await;
     for (iban, paid) in [("DE89370400440532013000", true), ("DE62370400440532013001", false)] {
