@@ -311,3 +311,66 @@ async fn a_pause_gives_unused_time_back() {
     served.post(&format!("{path}/pause"), &keep).await;
     assert_eq!(served.post(&format!("{path}/resume"), &[]).await["status"], "past_due");
 }
+
+#[tokio::test]
+async fn a_preview_is_kept_at_any_moment() {
+    let served = Served::start().await;
+    let price = served.price(2_900, "month").await;
+    let big = served.price(5_901, "month").await;
+    let customer = served.customer(Some("pm_card_visa")).await;
+    let form = [
+        ("customer", customer.as_str()),
+        ("items[0][price]", price.as_str()),
+        ("automatic_tax[enabled]", "true"),
+    ];
+    let subscription = id(&served.post("/v1/subscriptions", &form).await);
+    let mut seed: u64 = 20_261_121;
+    for turn in 0..100 {
+        // Moments without a pattern, and the same in every run.
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        served.advance(seed % (12 * DAY)).await;
+        let item = item(&served, &subscription)["id"].as_str().unwrap().to_owned();
+        let wanted = if turn % 2 == 0 { &big } else { &price };
+        let quantity = (seed % 7 + 1).to_string();
+        let now = served.now().to_string();
+        let preview = [
+            ("subscription", subscription.as_str()),
+            ("subscription_details[items][0][id]", item.as_str()),
+            ("subscription_details[items][0][price]", wanted.as_str()),
+            ("subscription_details[items][0][quantity]", quantity.as_str()),
+            ("subscription_details[proration_behavior]", "always_invoice"),
+            ("subscription_details[proration_date]", now.as_str()),
+        ];
+        let shown = served.post("/v1/invoices/create_preview", &preview).await;
+        served.advance(seed % 590).await;
+        let commit = [
+            ("items[0][id]", item.as_str()),
+            ("items[0][price]", wanted.as_str()),
+            ("items[0][quantity]", quantity.as_str()),
+            ("proration_behavior", "always_invoice"),
+            ("proration_date", now.as_str()),
+        ];
+        let answer = served.try_post(&format!("/v1/subscriptions/{subscription}"), &commit).await;
+        if answer.status == 400 {
+            // The period ended between the two, and what was shown holds no longer.
+            assert_eq!(answer.body["error"]["param"], "proration_date");
+            continue;
+        }
+        answer.ok();
+        let invoice = served.latest_invoice(&subscription);
+        for field in ["subtotal", "total", "amount_due", "starting_balance", "ending_balance"] {
+            assert_eq!(invoice[field], shown[field], "{field} in turn {turn}");
+        }
+        assert_eq!(invoice["status"], "paid");
+    }
+    // What was paid and what is still credited is what was billed.
+    let invoices = served.stripe.objects("invoice");
+    let sum = |field: &str| -> i64 { invoices.iter().map(|invoice| invoice[field].as_i64().unwrap()).sum() };
+    let open: i64 = invoices
+        .iter()
+        .filter(|invoice| invoice["status"] == "draft")
+        .map(|invoice| invoice["total"].as_i64().unwrap())
+        .sum();
+    let balance = served.object(&customer)["balance"].as_i64().unwrap();
+    assert_eq!(sum("amount_paid"), sum("total") - open - balance);
+}
