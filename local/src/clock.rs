@@ -20,6 +20,8 @@ struct Shared {
     /// Held while the offset is written, so that two advances cannot leave the older one in the file.
     writing: Mutex<()>,
     offset_millis: watch::Sender<i64>,
+    /// Where real time stands still, for tests that must not depend on how fast they are.
+    stands_at: Option<i64>,
 }
 
 impl Clock {
@@ -28,14 +30,33 @@ impl Clock {
     pub fn new(file: Option<PathBuf>) -> Self {
         let kept = file.as_ref().and_then(|path| std::fs::read_to_string(path).ok());
         let offset = kept.and_then(|text| text.trim().parse().ok()).unwrap_or(0);
-        let shared = Shared { file, writing: Mutex::new(()), offset_millis: watch::Sender::new(offset) };
+        let shared = Shared {
+            file,
+            writing: Mutex::new(()),
+            offset_millis: watch::Sender::new(offset),
+            stands_at: None,
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// A clock that goes on only when it is moved.
+    #[must_use]
+    pub fn still() -> Self {
+        let shared = Shared {
+            file: None,
+            writing: Mutex::new(()),
+            offset_millis: watch::Sender::new(0),
+            stands_at: Some(real_millis()),
+        };
         Self { shared: Arc::new(shared) }
     }
 
     /// The stack's present moment.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        Timestamp::from_millis(real_millis() + *self.shared.offset_millis.borrow())
+        Timestamp::from_millis(
+            self.shared.stands_at.unwrap_or_else(real_millis) + *self.shared.offset_millis.borrow(),
+        )
     }
 
     /// How far ahead of real time the stack is.

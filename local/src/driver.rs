@@ -141,10 +141,16 @@ impl Core {
     /// The earliest moment at which something happens by itself.
     #[must_use]
     pub fn next_due(&self) -> Option<Timestamp> {
-        [self.schedules.next_due(), self.instances.next_due(), self.cloud.next_due(), self.pauses.next_due()]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            self.schedules.next_due(),
+            self.instances.next_due(),
+            self.cloud.next_due(),
+            self.pauses.next_due(),
+            self.stripe.next_due(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Lets machines live, items expire and schedules fire, up to now.
@@ -152,6 +158,7 @@ impl Core {
         let _busy = self.activity.begin();
         // Machines first: a schedule that looks for silent ones must not find those that had no chance to speak.
         self.instances.tick().await?;
+        self.stripe.tick()?;
         self.cloud.dynamodb().sweep_when_due(self.clock.now()).context("expiring items")?;
         for fired in self.schedules.take_due(self.clock.now()) {
             let core = Arc::clone(self);
@@ -180,7 +187,8 @@ pub(crate) async fn keep_time(core: Arc<Core>) {
         // A failure here is a full disk or the like, which every other part tells of as well.
         let _ = core.start_due().await;
         core.lambda.reap();
-        let next = [core.schedules.next_due(), core.instances.next_due()].into_iter().flatten().min();
+        let next = [core.schedules.next_due(), core.instances.next_due(), core.stripe.next_due()];
+        let next = next.into_iter().flatten().min();
         let left = next.map_or(LOOK_AGAIN, |due| due.since(core.clock.now()).min(LOOK_AGAIN));
         tokio::select! {
             _ = moves.changed() => {}

@@ -88,6 +88,20 @@ pub fn platform_secret() -> String {
     format!("tenantry/{STAGE}/platform")
 }
 
+/// The billing area's secret.
+#[must_use]
+pub fn billing_secret() -> String {
+    format!("tenantry/{STAGE}/billing")
+}
+
+/// What the fake Stripe is spoken to with.
+fn billing() -> Value {
+    json!({
+        "stripe_key": format!("sk_test_local{}", hex::encode(crate::random::bytes::<16>())),
+        "webhook_secrets": [format!("whsec_{}", hex::encode(crate::random::bytes::<16>()))],
+    })
+}
+
 /// The secrets kept in a data folder, made on the first start.
 ///
 /// # Errors
@@ -96,9 +110,18 @@ pub fn kept(data: &Path) -> Result<Secrets> {
     let file = data.join("secrets.json");
     if file.exists() {
         let text = std::fs::read_to_string(&file).context("reading the local secrets")?;
-        return serde_json::from_str(&text).context(format!("reading {}", file.display()));
+        let mut secrets: Secrets =
+            serde_json::from_str(&text).context(format!("reading {}", file.display()))?;
+        // Data of a stack that sold nothing yet.
+        if let std::collections::btree_map::Entry::Vacant(place) = secrets.entry(billing_secret()) {
+            place.insert(billing());
+            std::fs::write(&file, serde_json::to_string_pretty(&secrets)?)
+                .context(format!("writing {}", file.display()))?;
+        }
+        return Ok(secrets);
     }
     let secrets: Secrets = [
+        (billing_secret(), billing()),
         (accounts_secret(), signing_key()?.secret),
         (
             platform_secret(),

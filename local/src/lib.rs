@@ -1,5 +1,8 @@
 //! The whole cloud on one machine: it reads the deployment templates and behaves as AWS would.
 
+// Stripe's objects are written as JSON, some of them long.
+#![recursion_limit = "512"]
+
 pub mod activity;
 pub mod aws;
 pub mod binaries;
@@ -18,6 +21,7 @@ mod page;
 mod random;
 pub mod sources;
 pub mod stack;
+pub mod stripe;
 pub mod template;
 pub mod tour;
 

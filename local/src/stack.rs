@@ -21,6 +21,7 @@ use crate::lambda::{FunctionError, Lambda, Settings as LambdaSettings};
 use crate::sources::queue::Disorder;
 use crate::sources::schedule::Schedules;
 use crate::sources::stream::Pauses;
+use crate::stripe::{Stripe, StripeConfig};
 use crate::template::{self, Model, Surroundings};
 use crate::{Clock, Context, Error, Result, binaries, deploy, sources};
 
@@ -79,6 +80,8 @@ pub struct Core {
     pub cloud: Cloud,
     /// The machines of the fake EC2.
     pub instances: Instances,
+    /// The fake Stripe.
+    pub stripe: Stripe,
     /// The functions.
     pub lambda: Lambda,
     /// Where HTTP requests go.
@@ -216,6 +219,15 @@ impl Running {
         let killing = lambda.clone();
         cloud.faults().set_killer(Arc::new(move |key| killing.kill(key)));
         let instances = Instances::open(cloud.clone(), clock.clone(), &data.join("instances"), aws_url)?;
+        let stripe = Stripe::open(StripeConfig {
+            data,
+            clock: clock.clone(),
+            stack_url: settings.url.clone(),
+            address: format!("http://{}", settings.address),
+            secret: secrets.get(&keys::billing_secret()).cloned().unwrap_or_default(),
+            activity: activity.clone(),
+            cloud: cloud.clone(),
+        })?;
         let schedules = Schedules::new(&model, clock.now(), &settings.region, &settings.account)?;
         let core = Arc::new(Core {
             routes: Routes::new(&model),
@@ -225,6 +237,7 @@ impl Running {
             activity,
             cloud,
             instances,
+            stripe,
             lambda,
             schedules,
             disorder: Disorder::default(),

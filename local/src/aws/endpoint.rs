@@ -112,7 +112,7 @@ impl Cloud {
         let inner = &*self.inner;
         let service = call.service;
         let needs = self.needs(&call);
-        let met = inner.faults.meet(caller.name(), service, &call.operation);
+        let met = inner.faults.meet(caller.name(), service.name(), &call.operation);
         let mut called = Called {
             at: inner.config.clock.now(),
             function: caller.name().to_owned(),

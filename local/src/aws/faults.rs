@@ -20,7 +20,7 @@ pub enum When {
 
 /// What happens to a call instead of, or besides, what it asked for.
 #[derive(Debug, Clone)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     Fail(u16, String),
     Throttle,
     LoseAnswer,
@@ -63,19 +63,17 @@ struct Target {
 }
 
 impl Target {
-    fn hits(&self, function: &str, service: Service, operation: &str) -> bool {
+    fn hits(&self, function: &str, service: &str, operation: &str) -> bool {
         let fits = |wanted: &str, actual: &str| wanted == "*" || wanted == actual;
-        fits(&self.function, function)
-            && fits(&self.service, service.name())
-            && fits(&self.operation, operation)
+        fits(&self.function, function) && fits(&self.service, service) && fits(&self.operation, operation)
     }
 }
 
 /// What a call meets.
 #[derive(Default)]
-pub(super) struct Met {
-    pub(super) fault: Option<Fault>,
-    pub(super) kill: Option<(When, Killer)>,
+pub(crate) struct Met {
+    pub(crate) fault: Option<Fault>,
+    pub(crate) kill: Option<(When, Killer)>,
 }
 
 /// A fault being ordered; `*` stands for any function, service or operation.
@@ -122,7 +120,7 @@ impl Faults {
     }
 
     /// Takes what this call is to meet, counting it.
-    pub(super) fn meet(&self, function: &str, service: Service, operation: &str) -> Met {
+    pub(crate) fn meet(&self, function: &str, service: &str, operation: &str) -> Met {
         let mut orders = self.lock();
         if orders.rules.is_empty() && orders.kills.is_empty() {
             return Met::default();
@@ -239,8 +237,8 @@ mod tests {
     fn a_rule_skips_counts_and_ends() {
         let faults = Faults::default();
         faults.on("run_operation", "ec2", "RunInstances").after(1).times(2).throttle();
-        let met = || faults.meet("run_operation", Service::Ec2, "RunInstances").fault.is_some();
-        assert!(faults.meet("other", Service::Ec2, "RunInstances").fault.is_none());
+        let met = || faults.meet("run_operation", "ec2", "RunInstances").fault.is_some();
+        assert!(faults.meet("other", "ec2", "RunInstances").fault.is_none());
         assert_eq!([met(), met(), met(), met()], [false, true, true, false]);
     }
 
@@ -249,9 +247,9 @@ mod tests {
         let faults = Faults::default();
         faults.set_killer(Arc::new(|_| {}));
         faults.kill("run_operation", 2, When::After);
-        assert!(faults.meet("run_operation", Service::S3, "CreateBucket").kill.is_none());
-        assert!(faults.meet("check_hosts", Service::S3, "CreateBucket").kill.is_none());
-        let kill = faults.meet("run_operation", Service::Route53, "GetChange").kill;
+        assert!(faults.meet("run_operation", "s3", "CreateBucket").kill.is_none());
+        assert!(faults.meet("check_hosts", "s3", "CreateBucket").kill.is_none());
+        let kill = faults.meet("run_operation", "route53", "GetChange").kill;
         assert_eq!(kill.map(|(when, _)| when), Some(When::After));
         assert_eq!(faults.kills_left(), 0);
     }

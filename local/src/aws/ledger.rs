@@ -61,7 +61,7 @@ struct Entries {
 
 impl Ledger {
     /// Enters a call.
-    pub(super) fn enter(&self, called: Called) {
+    pub(crate) fn enter(&self, called: Called) {
         let mut entries = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let operation = format!("{}:{}", called.service, called.operation);
         let total = entries.totals.entry((called.function.clone(), operation)).or_default();

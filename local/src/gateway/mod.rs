@@ -23,6 +23,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::lambda::Refused;
 use crate::stack::Core;
+use crate::stripe;
 use routes::Lookup;
 pub use routes::Routes;
 
@@ -80,10 +81,18 @@ async fn answer(core: &Arc<Core>, source: IpAddr, request: Request<Incoming>) ->
     if parts.uri.path().starts_with("/_runtime/") {
         return core.lambda.runtime_api(&parts.method, parts.uri.path(), body).await;
     }
+    let foreign = foreign_host(core, &parts);
+    if let Some(path) = parts.uri.path().strip_prefix(stripe::PATH).map(str::to_owned)
+        && (path.is_empty() || path.starts_with('/'))
+        && !signed
+        && foreign.is_none()
+    {
+        let _busy = core.activity.begin();
+        return core.stripe.serve(&parts, &path, &body).await;
+    }
     let is_page = parts.uri.path() == "/_local"
         || parts.uri.path().starts_with("/_local/")
         || parts.uri.path() == "/_local.json";
-    let foreign = foreign_host(core, &parts);
     if is_page && !signed && foreign.is_none() {
         return crate::page::answer(core, &parts, &body).await;
     }

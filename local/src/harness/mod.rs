@@ -81,6 +81,12 @@ impl Stack {
         &self.core().cloud
     }
 
+    /// The fake Stripe.
+    #[must_use]
+    pub fn stripe(&self) -> &crate::stripe::Stripe {
+        &self.core().stripe
+    }
+
     /// The stack's time.
     #[must_use]
     pub fn now(&self) -> domain::Timestamp {

@@ -29,7 +29,8 @@ button { font: inherit; padding: .25rem .8rem; margin: .1rem .3rem .1rem 0; bord
 main.small { max-width: 30rem; margin: 4rem auto; }
 ";
 
-fn frame(title: &str, content: &Markup) -> String {
+/// A whole page of this content.
+pub(crate) fn frame(title: &str, content: &Markup) -> String {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -55,6 +56,7 @@ pub(super) fn overview(core: &Core) -> String {
                 @for section in ["clock", "mails", "queues", "sites", "functions", "events"] {
                     a href={ "#" (section) } { (section) }
                 }
+                a href="/_local/stripe" { "Stripe" }
                 a href="/_local.json" { "JSON" }
             }
         }

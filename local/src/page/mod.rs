@@ -3,6 +3,8 @@
 mod html;
 mod state;
 
+pub(crate) use html::frame;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -168,13 +170,13 @@ fn json_number(body: &[u8]) -> Option<u64> {
 }
 
 /// A page of another name that points here (DNS rebinding) gets nothing.
-fn is_own_host(parts: &Parts) -> bool {
+pub(crate) fn is_own_host(parts: &Parts) -> bool {
     let host = parts.headers.get(HOST).and_then(|value| value.to_str().ok()).unwrap_or_default();
     is_local(host)
 }
 
 /// A browser names the origin of every POST; programs name none.
-fn is_own_origin(parts: &Parts) -> bool {
+pub(crate) fn is_own_origin(parts: &Parts) -> bool {
     let site = parts.headers.get("sec-fetch-site").and_then(|value| value.to_str().ok());
     if site.is_some_and(|site| !matches!(site, "same-origin" | "none")) {
         return false;
@@ -193,7 +195,7 @@ fn is_local(host: &str) -> bool {
     matches!(name, "localhost" | "127.0.0.1" | "[::1]")
 }
 
-fn page(text: &str) -> Response<Bytes> {
+pub(crate) fn page(text: &str) -> Response<Bytes> {
     shown(text.to_owned(), POLICY)
 }
 

@@ -21,11 +21,12 @@ pub(crate) fn batch(changes: Vec<(ChangeAction, ResourceRecordSet)>) -> ChangeBa
 }
 
 async fn start() -> (Served, Client, String) {
-    let served = Served::start().await;
+    let served = Served::still().await;
     let client = Client::new(&served.config());
     let made = client.create_hosted_zone().name("shop.example").caller_reference("r1").send().await.unwrap();
     assert_eq!(made.delegation_set().unwrap().name_servers().len(), 4);
     let zone = made.hosted_zone().unwrap().id().to_owned();
+    served.advance(1);
     (served, client, zone)
 }
 

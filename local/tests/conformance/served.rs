@@ -32,17 +32,29 @@ pub(crate) struct Served {
 
 impl Served {
     pub(crate) async fn start() -> Self {
+        Self::keeping(Clock::new(None)).await
+    }
+
+    /// A cloud whose time passes only when it is moved.
+    pub(crate) async fn still() -> Self {
+        Self::keeping(Clock::still()).await
+    }
+
+    async fn keeping(clock: Clock) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut served = Self::on(folder.path()).await;
+        let mut served = Self::with(folder.path(), clock).await;
         served.folder = Some(folder);
         served
     }
 
     /// A cloud on files that outlive it.
     pub(crate) async fn on(folder: &Path) -> Self {
+        Self::with(folder, Clock::new(None)).await
+    }
+
+    async fn with(folder: &Path, clock: Clock) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let clock = Clock::new(None);
         let config = CloudConfig {
             data: folder.to_owned(),
             clock: clock.clone(),

@@ -166,6 +166,10 @@ ids! {
     EventId = Fact, "evt";
     /// One notification on its way to one recipient.
     DeliveryId = Delivery, "dlv";
+    /// A price that is promised for ten minutes.
+    QuoteId = Quote, "qt";
+    /// A call to Stripe that was decided on.
+    StripeOpId = StripeOp, "sop";
 }
 
 #[cfg(test)]

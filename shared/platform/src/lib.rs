@@ -66,6 +66,7 @@ pub mod schedule;
 mod secret;
 pub mod store;
 pub mod stream;
+pub mod stripe;
 
 pub use app::App;
 pub use error::{Error, Problem, Result};

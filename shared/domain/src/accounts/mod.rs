@@ -11,7 +11,7 @@ pub mod sign_up;
 pub mod verification;
 
 pub use access::{AccessClaims, Denied, admit};
-pub use entitlements::{Access, Entitlements, Mode, ProductEntitlement};
+pub use entitlements::{Access, Entitlements, Limit, Mode, ProductEntitlement};
 pub use lockout::Attempts;
 pub use organisation::{Membership, OrgSettings, OrgState, Organisation, OrganisationCreated, Role};
 pub use password::Password;

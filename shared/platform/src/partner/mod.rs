@@ -151,6 +151,7 @@ impl<'a> Partner<'a> {
     pub fn request(self, method: Method, url: &str) -> Request<'a> {
         Request {
             idempotent: method.is_idempotent(),
+            again_if: Answer::is_passing,
             partner: self,
             name: "partner",
             method,
@@ -188,6 +189,7 @@ pub struct Request<'a> {
     timeout: Duration,
     size: usize,
     idempotent: bool,
+    again_if: fn(&Answer) -> bool,
     is_users: bool,
     fault: Option<String>,
 }
@@ -264,7 +266,13 @@ impl Request<'_> {
         Self { idempotent, ..self }
     }
 
-    /// Sends it. Any answer is an answer, whatever its status; 429 and 5xx are tried again first where that is allowed.
+    /// Which answers may be others the next time, where a partner says so itself; else 429 and 5xx.
+    #[must_use]
+    pub fn again_if(self, again_if: fn(&Answer) -> bool) -> Self {
+        Self { again_if, ..self }
+    }
+
+    /// Sends it. Any answer is an answer, whatever its status; a passing one is tried again first where that is allowed.
     ///
     /// # Errors
     /// `unavailable` if no answer came, `bad_gateway` if it was too large; `invalid` if a user's URL leads to no public
@@ -282,7 +290,7 @@ impl Request<'_> {
         loop {
             let done = self.once(client).await;
             let again = match &done {
-                Ok(answer) => answer.is_passing().then(|| answer.retry_after()),
+                Ok(answer) => (self.again_if)(answer).then(|| answer.retry_after()),
                 Err(Error::Partner { retryable: true, .. }) => Some(None),
                 Err(_) => None,
             };
@@ -337,7 +345,7 @@ fn full_jitter(tries: u32) -> Duration {
 /// What a partner said.
 #[derive(Debug, Clone)]
 pub struct Answer {
-    name: &'static str,
+    pub(crate) name: &'static str,
     /// The status.
     pub status: StatusCode,
     /// The headers.
