@@ -9,8 +9,7 @@ use crate::catalog::{Catalog, Trigger, reference, section, text};
 use crate::events::EventType;
 use crate::tree;
 
-const NOTICE: &str =
-    "Generated from the templates and the source; `UPDATE_GOLDEN=1 cargo test -p tests` rewrites it.";
+const NOTICE: &str = "Generated from the templates and the source; `UPDATE_GOLDEN=1 cargo test --workspace --test product` rewrites it.";
 
 /// A consumer of events: a rule of the bus and the queue and function behind it.
 #[derive(Debug, Clone)]
@@ -55,7 +54,8 @@ pub fn events(catalog: &Catalog, types: &BTreeMap<String, EventType>) -> String 
     page.push_str(
         "On the bus an event's source is `tenantry.<area>` and its detail-type is the name below; the detail is the envelope\n\
          `{id, type, v, org, at, actor, request_id, data}` with these fields as `data`. Types that no rule wants stay inside their\n\
-         area's queues or wait for a consumer.\n",
+         area's queues or wait for a consumer. Of billing there are the rules so far:\n\
+         nothing emits its events yet.\n",
     );
     for event in types.values() {
         let _ = write!(page, "\n## `{}`\n\n{}", event.name, event.meaning);

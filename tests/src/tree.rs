@@ -67,7 +67,7 @@ pub fn areas() -> Vec<String> {
     list("functions")
 }
 
-/// Whether tests rewrite the files that they keep, instead of comparing: `UPDATE_GOLDEN=1 cargo test -p tests`.
+/// Whether tests rewrite the files that they keep, instead of comparing: `UPDATE_GOLDEN=1 cargo test --workspace --test product`.
 #[must_use]
 #[allow(clippy::disallowed_methods)] // The switch belongs to whoever runs the tests, not to a function's configuration.
 pub fn updating() -> bool {
@@ -91,7 +91,7 @@ pub fn keep(path: &str, wanted: &str) {
     }
     let same = kept.lines().zip(wanted.lines()).take_while(|(kept, wanted)| kept == wanted).count();
     panic!(
-        "{path} is out of date from line {}:\n  kept    {}\n  should  {}\nRun: UPDATE_GOLDEN=1 cargo test -p tests",
+        "{path} is out of date from line {}:\n  kept    {}\n  should  {}\nRun: UPDATE_GOLDEN=1 cargo test --workspace --test product",
         same + 1,
         kept.lines().nth(same).unwrap_or("(the end)"),
         wanted.lines().nth(same).unwrap_or("(the end)"),

@@ -1,4 +1,4 @@
-//! Figures of the endpoint: `cargo test -p local --test conformance figures -- --ignored --nocapture`.
+//! Figures of the endpoint: `cargo test --workspace --test conformance figures -- --ignored --nocapture`.
 
 #![allow(clippy::print_stdout)]
 #![allow(clippy::disallowed_methods, reason = "measures real time")]
