@@ -21,7 +21,7 @@ use crate::lambda::{FunctionError, Lambda, Settings as LambdaSettings};
 use crate::sources::queue::Disorder;
 use crate::sources::schedule::Schedules;
 use crate::sources::stream::Pauses;
-use crate::stripe::{Stripe, StripeConfig};
+use crate::stripe::{self, Stripe, StripeConfig};
 use crate::template::{self, Model, Surroundings};
 use crate::{Clock, Context, Error, Result, binaries, deploy, sources};
 
@@ -272,6 +272,7 @@ pub fn model(workspace: &Path, settings: &Settings, secrets: &Secrets) -> Result
         ("AllowedOrigins", format!("{url},http://localhost:3000,http://localhost:5173")),
         ("TokenKeys", keys::jwks(accounts)?.to_string()),
         ("SitesDomain", settings.sites_domain.clone()),
+        ("StripeUrl", format!("{url}{}", stripe::PATH)),
     ]
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value))

@@ -15,6 +15,7 @@ pub struct PaidBy {
     name: Option<String>,
     email: Option<String>,
     postal_code: Option<String>,
+    expires: Option<(u32, u32)>,
 }
 
 impl PaidBy {
@@ -77,6 +78,13 @@ impl PaidBy {
         self
     }
 
+    /// With a card that expires in this month and year.
+    #[must_use]
+    pub fn expires(mut self, month: u32, year: u32) -> Self {
+        self.expires = Some((month, year));
+        self
+    }
+
     /// What the page's form sends.
     pub(super) fn of_form(form: &[(String, String)]) -> Self {
         let field = |name: &str| {
@@ -132,6 +140,10 @@ impl PaidBy {
             "sepa_debit" => sepa(&self.number)?,
             kind => json!({ "type": kind, (kind): { "bank": null }, "_number": self.number }),
         };
+        if let Some((month, year)) = self.expires.filter(|_| self.kind == "card") {
+            method["card"]["exp_month"] = month.into();
+            method["card"]["exp_year"] = year.into();
+        }
         method["billing_details"] = json!({
             "address": {
                 "city": null, "country": self.country, "line1": null, "line2": null,

@@ -7,6 +7,9 @@ use super::tax::Tax;
 use super::turn::{Turn, new_id};
 use super::value::{int, list, public, some, text};
 
+/// Less than so many minor units is not charged.
+const SMALLEST: i64 = 50;
+
 /// A line to be.
 pub(super) struct Line<'line> {
     /// The subscription's item; null for what is sold once.
@@ -179,10 +182,16 @@ pub(super) fn sum_up(turn: &Turn<'_>, invoice: &mut Value, customer: &Value) {
     }
     let balance = int(&customer["balance"]);
     let from_balance = if total > 0 { balance.clamp(-total, i64::MAX) } else { 0 };
-    let due = (total + from_balance).max(0);
+    let mut due = (total + from_balance).max(0);
     invoice["starting_balance"] = balance.into();
     invoice["ending_balance"] = Value::Null;
-    invoice["_ending_balance"] = if total < 0 { balance + total } else { balance - from_balance }.into();
+    let mut ending = if total < 0 { balance + total } else { balance - from_balance };
+    if (1..SMALLEST).contains(&due) && invoice["collection_method"] == "charge_automatically" {
+        // Too little to charge: the next invoice takes it along.
+        ending += due;
+        due = 0;
+    }
+    invoice["_ending_balance"] = ending.into();
     invoice["amount_due"] = due.into();
     invoice["amount_remaining"] = due.into();
     let ids = turn.all("tax_id").into_iter().filter(|tax_id| tax_id["customer"] == customer["id"]);

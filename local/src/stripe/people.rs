@@ -143,6 +143,35 @@ impl Stripe {
         })
     }
 
+    /// The authority says of a tax id what it did not say before: `verified`, `unverified` or `unavailable`.
+    ///
+    /// # Errors
+    /// When there is no such tax id.
+    pub fn verify_tax_id(&self, tax_id: &str, status: &str) -> Result<Value, Value> {
+        self.act(|turn| {
+            turn.must("tax_id", tax_id, "id")?;
+            turn.edit("tax_id", tax_id, |tax_id| tax_id["verification"]["status"] = status.into());
+            turn.event("customer.tax_id.updated", tax_id);
+            turn.must("tax_id", tax_id, "id")
+        })
+    }
+
+    /// The card's bank has sent its holder a new one, of which Stripe hears by itself.
+    ///
+    /// # Errors
+    /// When there is no such card.
+    pub fn renew_card(&self, method: &str, month: u32, year: u32) -> Result<Value, Value> {
+        self.act(|turn| {
+            turn.must("payment_method", method, "id")?;
+            turn.edit("payment_method", method, |method| {
+                method["card"]["exp_month"] = month.into();
+                method["card"]["exp_year"] = year.into();
+            });
+            turn.event("payment_method.automatically_updated", method);
+            turn.must("payment_method", method, "id")
+        })
+    }
+
     /// What becomes of a subscription when the last retry has failed: `past_due` (it stays), `cancel` or `unpaid`.
     pub fn after_retries(&self, setting: &str) {
         self.with_turn(self.now(), Value::Null, |turn| {

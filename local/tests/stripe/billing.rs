@@ -196,3 +196,36 @@ async fn tax_needs_a_place_and_heeds_ids() {
     served.delete(&path).await.ok();
     assert_eq!(invoice(&served).await["total"], 11_900);
 }
+
+#[tokio::test]
+async fn what_is_too_little_to_charge_is_taken_along() {
+    let served = Served::start().await;
+    let (subscription, customer) = served.subscription("pm_card_visa", 30).await;
+    assert_eq!(served.object(&subscription)["status"], "active");
+    let first = served.latest_invoice(&subscription);
+    assert_eq!(
+        (&first["status"], &first["total"], &first["amount_due"]),
+        (&json!("paid"), &json!(30), &json!(0))
+    );
+    assert_eq!(served.object(&customer)["balance"], 30);
+    served.advance(31 * DAY + 7_200).await;
+    assert_eq!(served.latest_invoice(&subscription)["amount_paid"], 60);
+    assert_eq!(served.object(&customer)["balance"], 0);
+}
+
+#[tokio::test]
+async fn authorities_and_banks_change_their_minds() {
+    let served = Served::start().await;
+    let customer = served.customer(None).await;
+    let form = [("type", "eu_vat"), ("value", "DE000000000")];
+    let tax_id = id(&served.post(&format!("/v1/customers/{customer}/tax_ids"), &form).await);
+    served.stripe.verify_tax_id(&tax_id, "unverified").unwrap();
+    assert_eq!(served.stripe.events_of("customer.tax_id.updated").len(), 2);
+    let setup = id(&served.post("/v1/setup_intents", &[("customer", &customer)]).await);
+    let done = served.stripe.confirm_setup(&setup, &visa().expires(1, 2_027)).unwrap();
+    let card = done["payment_method"].as_str().unwrap();
+    assert_eq!(served.object(card)["card"]["exp_year"], 2_027);
+    served.stripe.renew_card(card, 1, 2_031).unwrap();
+    let event = &served.stripe.events_of("payment_method.automatically_updated")[0];
+    assert_eq!(event["data"]["previous_attributes"]["card"]["exp_year"], 2_027);
+}

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod access;
+mod billing_story;
 mod cast;
 mod contract;
 mod description;

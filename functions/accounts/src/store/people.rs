@@ -1,7 +1,7 @@
 //! People, their passwords and their places.
 
 use domain::accounts::{
-    Membership, NewAccount, Organisation, Session, User, Verification, VerificationRequested,
+    Entitlements, Membership, NewAccount, Organisation, Session, User, Verification, VerificationRequested,
 };
 use domain::{Email, OrgId, Timestamp, UserId};
 use platform::Origin;
@@ -114,6 +114,25 @@ impl Accounts {
         let mut items = self.table.get_items_consistent(&wanted).await?.into_iter();
         let mut next = || items.next().flatten().ok_or_else(gone);
         Ok(Member { membership: next()?.parse()?.value, organisation: next()?.parse()?.value })
+    }
+}
+
+impl Accounts {
+    /// Writes what an organisation may use, unless it has something newer.
+    ///
+    /// # Errors
+    /// `not_found` for an organisation that does not exist.
+    pub async fn entitle(&self, org: OrgId, entitlements: &Entitlements) -> Result<()> {
+        let key = keys::organisation(org);
+        let newer = Write::update(key.clone())
+            .set("entitlements", entitlements)
+            .when("entitlements.version < :version", [(":version", entitlements.version)]);
+        match self.table.write(newer).await {
+            Err(Error::Conflict) => {
+                self.table.get_consistent::<Organisation>(&key).await?.map(drop).ok_or(Error::NotFound)
+            }
+            done => done,
+        }
     }
 }
 

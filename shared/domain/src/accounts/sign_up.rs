@@ -88,6 +88,9 @@ pub struct UserSignedUp {
     pub locale: Locale,
     /// Whether they agreed to marketing mail.
     pub marketing: bool,
+    /// The plan that they asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wanted_plan: Option<String>,
 }
 
 impl Event for UserSignedUp {
@@ -157,7 +160,9 @@ impl SignUp {
         let membership =
             Membership { user, org, role, billing: true, verified: false, epoch: 0, joined_at: now };
         let marketing = self.marketing;
-        let signed_up = UserSignedUp { user, org, role, email, first_name, last_name, locale, marketing };
+        let wanted_plan = organisation.wanted_plan.clone();
+        let signed_up =
+            UserSignedUp { user, org, role, email, first_name, last_name, locale, marketing, wanted_plan };
         let created = OrganisationCreated {
             org,
             name,

@@ -100,7 +100,7 @@ impl Caller {
             role: membership.role,
             billing: membership.billing,
             email_verified: membership.verified,
-            entitlements: organisation.entitlements.clone(),
+            entitlements: organisation.entitlements.clone().at(now),
             organisation,
             authenticated_at: session.authenticated_at,
         })

@@ -1,0 +1,60 @@
+//! Accounts: what is written on invoices, and what there is to see of them.
+
+use domain::Timestamp;
+use domain::billing::{Account, AccountUpdate};
+use platform::store::Stored;
+use platform::{Error, Result};
+
+use crate::again::again;
+use crate::calls::{Action, Calls, Wanted};
+use crate::customer;
+use crate::store::Billing;
+use crate::view::{AccountView, SubscriptionView};
+
+/// An account with what it pays for.
+///
+/// # Errors
+/// `unavailable`, `internal`.
+pub async fn view(billing: &Billing, account: &Account, now: Timestamp) -> Result<AccountView> {
+    let mut subscriptions = Vec::new();
+    for subscription in billing.subscriptions().await? {
+        let dunning = billing.standings(subscription.product).await?.values().dunning;
+        subscriptions.push(SubscriptionView::of(&subscription, &dunning));
+    }
+    let entitlements = billing.entitlements().await?.map(|stored| stored.value).unwrap_or_default();
+    Ok(AccountView::of(account, entitlements.at(now), subscriptions))
+}
+
+/// Changes what is written on invoices, here and at Stripe.
+///
+/// # Errors
+/// 422 where a field breaks a rule; `version_conflict` if somebody changed it since it was read; what Stripe refuses.
+pub async fn update(
+    calls: &Calls<'_>,
+    update: &AccountUpdate,
+    expected: Option<u64>,
+) -> Result<Stored<Account>> {
+    let (customer, changed) = again(async || {
+        let stored = calls.billing.account().await?;
+        if expected.is_some_and(|expected| expected != stored.version) {
+            let message = "The account was changed since it was read.";
+            return Err(Error::refused("version_conflict", message));
+        }
+        let changed = stored.update(update.clone())?;
+        calls.billing.write([platform::store::Write::replace(&stored, &changed)]).await?;
+        Ok((stored.stripe_customer.clone(), (changed, stored.version + 1)))
+    })
+    .await?;
+    if let Some(customer) = customer {
+        let (account, version) = &changed;
+        let form = serde_json::to_value(customer::params(account)).map_err(Error::caused)?;
+        let call = Wanted {
+            action: Action::CustomerUpdate,
+            entity: version.to_string(),
+            path: format!("/v1/customers/{customer}"),
+            form,
+        };
+        calls.make(call, Vec::new()).await?;
+    }
+    calls.billing.account().await
+}

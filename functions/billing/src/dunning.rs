@@ -1,0 +1,51 @@
+//! Invoices that stay unpaid: one step down the ladder at a time, and at its foot the subscription's end.
+
+use std::collections::BTreeMap;
+
+use domain::billing::{Dunning, DunningState, DunningTrigger};
+use platform::store::Stored;
+use platform::stripe::subscription::CancelSubscription;
+use platform::{Error, Result};
+
+use crate::again::again;
+use crate::calls::Calls;
+use crate::project;
+
+/// Takes a ladder that is due one step down.
+///
+/// # Errors
+/// What Stripe refuses.
+pub async fn advance(calls: &Calls<'_>, due: &Stored<Dunning>) -> Result<()> {
+    // It may have been paid with no word of it: whoever has paid is not shut out.
+    project::invoice::look(calls, &due.invoice).await?;
+    let is_due = |ladder: &Dunning| ladder.next_at.is_some_and(|next_at| next_at <= calls.origin.now);
+    let ladder = calls.billing.ladder(&due.invoice).await?.ok_or(Error::NotFound)?;
+    if ladder.state == DunningState::Suspended && is_due(&ladder) {
+        // Stripe first: a ladder at its foot is not looked at again.
+        let params = CancelSubscription { prorate: Some(false), ..CancelSubscription::default() };
+        match calls.stripe.subscriptions().cancel(&ladder.subscription, &params).await {
+            // It has ended meanwhile.
+            Err(error) if error.is_not_found() => {}
+            done => drop(done?),
+        }
+        project::subscription::look(calls, ladder.product, &ladder.subscription).await?;
+    }
+    again(async || step(calls, &ladder).await).await
+}
+
+async fn step(calls: &Calls<'_>, due: &Dunning) -> Result<()> {
+    let standings = calls.billing.standings(due.product).await?;
+    let mut values = standings.values();
+    let Some(at) = standings.dunning.iter().position(|stored| stored.invoice == due.invoice) else {
+        return Ok(());
+    };
+    let stored = &standings.dunning[at];
+    let transition = stored.step(&DunningTrigger::Due, calls.origin.now);
+    if !transition.changes(&stored.value) {
+        return Ok(());
+    }
+    let mut writes = vec![calls.billing.dunned(Some(stored), &transition, calls.origin)];
+    values.dunning[at] = transition.next.clone();
+    writes.extend(calls.billing.entitled(&BTreeMap::from([(due.product, values)]), calls.origin).await?);
+    calls.billing.write(writes).await
+}

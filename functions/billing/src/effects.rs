@@ -1,0 +1,115 @@
+//! What follows from a call of Stripe, for the things it was made for; and how its object is found when the answer was lost.
+
+use domain::billing::{Product, SlotTrigger, StripeOp};
+use platform::store::{Index, Write};
+use platform::stripe::checkout::{Session, SessionFilter};
+use platform::stripe::customer::CustomerFilter;
+use platform::stripe::refund::RefundFilter;
+use platform::stripe::subscription::SubscriptionFilter;
+use platform::{Error, Result};
+use serde_json::Value;
+
+use crate::calls::{Action, Calls, MARK, Recorded};
+use crate::store::keys;
+
+/// The writes that follow from a call that succeeded.
+///
+/// # Errors
+/// `unavailable`, `internal`.
+pub(crate) async fn follow(calls: &Calls<'_>, op: &StripeOp, object: &Value) -> Result<Vec<Write>> {
+    match Action::named(&op.action) {
+        Some(Action::Customer) => {
+            let customer =
+                object["id"].as_str().ok_or_else(|| Error::internal("a customer without an id"))?;
+            let account = calls.billing.account().await?;
+            let mut changed = account.value.clone();
+            changed.stripe_customer = Some(customer.to_owned());
+            let write = Write::replace(&account, &changed);
+            Ok(vec![write.index(Index::Gsi1, keys::by_stripe(customer), "ACCOUNT")])
+        }
+        Some(Action::Checkout) => {
+            let session: Session = serde_json::from_value(object.clone()).map_err(Error::caused)?;
+            let trigger = SlotTrigger::Opened {
+                url: session.url.clone().unwrap_or_default(),
+                valid_until: session.expires_at,
+                session: session.id,
+            };
+            slot(calls, op, &trigger).await
+        }
+        // What became of the subscription or the invoice is looked at.
+        Some(_) | None => Ok(Vec::new()),
+    }
+}
+
+/// The writes that follow from a call that failed for good.
+///
+/// # Errors
+/// `unavailable`, `internal`.
+pub(crate) async fn give_up(calls: &Calls<'_>, op: &StripeOp) -> Result<Vec<Write>> {
+    match Action::named(&op.action) {
+        Some(Action::Checkout) => slot(calls, op, &SlotTrigger::OpenFailed).await,
+        _ => Ok(Vec::new()),
+    }
+}
+
+async fn slot(calls: &Calls<'_>, op: &StripeOp, trigger: &SlotTrigger) -> Result<Vec<Write>> {
+    let Some((product, attempt)) = checkout_of(&op.entity) else { return Ok(Vec::new()) };
+    let Some(stored) = calls.billing.slot(product).await?.filter(|slot| slot.attempt == attempt) else {
+        return Ok(Vec::new());
+    };
+    let transition = stored.step(trigger, calls.origin.now);
+    Ok(calls.billing.stepped(&stored, &transition, calls.origin).into_iter().collect())
+}
+
+/// The entity of the call that opens a checkout.
+#[must_use]
+pub(crate) fn checkout_entity(product: Product, attempt: u32) -> String {
+    format!("{product}:{attempt}")
+}
+
+fn checkout_of(entity: &str) -> Option<(Product, u32)> {
+    let (product, attempt) = entity.split_once(':')?;
+    Some((product.parse().ok()?, attempt.parse().ok()?))
+}
+
+/// The object that an earlier try of a call made, if it did.
+///
+/// # Errors
+/// What Stripe refuses.
+pub(crate) async fn look_up(calls: &Calls<'_>, op: &StripeOp) -> Result<Option<Value>> {
+    let Recorded { path, form } = serde_json::from_value(op.params.clone()).map_err(Error::caused)?;
+    let mark = form["metadata"][MARK].as_str().unwrap_or_default();
+    let text = |name: &str| form[name].as_str().map(str::to_owned);
+    let found = match Action::named(&op.action) {
+        Some(Action::Customer) => {
+            let filter = CustomerFilter { email: text("email"), ..CustomerFilter::default() };
+            calls.stripe.all::<Marked>(&path, &filter).await?
+        }
+        Some(Action::Checkout) => {
+            let filter = SessionFilter { customer: text("customer"), ..SessionFilter::default() };
+            calls.stripe.all::<Marked>(&path, &filter).await?
+        }
+        Some(Action::RefundDouble) => {
+            let filter = RefundFilter { payment_intent: text("payment_intent"), ..RefundFilter::default() };
+            calls.stripe.all::<Marked>(&path, &filter).await?
+        }
+        Some(Action::Subscribe) => {
+            let filter = SubscriptionFilter { customer: text("customer"), ..SubscriptionFilter::default() };
+            calls.stripe.all::<Marked>(&path, &filter).await?
+        }
+        // Said twice, these say the same.
+        Some(_) | None => return Ok(None),
+    };
+    Ok(found.into_iter().find(|object| object.0["metadata"][MARK] == mark).map(|object| object.0))
+}
+
+/// Any object of Stripe's that carries our mark.
+#[derive(serde::Deserialize)]
+#[serde(transparent)]
+struct Marked(Value);
+
+impl platform::stripe::Identified for Marked {
+    fn id(&self) -> &str {
+        self.0["id"].as_str().unwrap_or_default()
+    }
+}

@@ -1,0 +1,30 @@
+//! Billing: what organisations may use of each product, and what they pay for it.
+//!
+//! What an organisation may use follows from its trial, its subscription and its unpaid invoices ([`store::standing`]); each
+//! write that changes one of them writes the entitlements with it. Stripe is the source of what is paid: its events are hints
+//! to look at the object again, never facts ([`project`]). What changes something there is stored before it is called
+//! ([`calls`]).
+
+pub mod account;
+pub mod again;
+pub mod calls;
+pub mod checkout;
+pub mod commands;
+pub mod customer;
+pub mod dunning;
+mod effects;
+pub mod inbox;
+pub mod payer;
+pub mod prices;
+pub mod project;
+pub mod quotes;
+pub mod reconcile;
+pub mod sites;
+pub mod store;
+pub mod subscribe;
+pub mod tax_ids;
+pub mod tell;
+pub mod view;
+pub mod webhook;
+
+pub use store::{Billing, BillingOfAll};

@@ -1,0 +1,158 @@
+//! The keys of the area's items.
+
+use domain::billing::Product;
+use domain::{OrgId, QuoteId, SiteId, Timestamp};
+use platform::hash::sha256_hex;
+use platform::store::Key;
+
+/// What is due lies in so many partitions, so that a busy day makes none of them hot.
+pub const SHARDS: u128 = 4;
+
+/// An organisation's account.
+#[must_use]
+pub fn account(org: OrgId) -> Key {
+    Key::new(partition(org), "ACCOUNT")
+}
+
+/// Who signed an organisation up.
+#[must_use]
+pub fn founder(org: OrgId) -> Key {
+    Key::new(partition(org), "FOUNDER")
+}
+
+/// What an organisation may use.
+#[must_use]
+pub fn entitlements(org: OrgId) -> Key {
+    Key::new(partition(org), "ENT")
+}
+
+/// An organisation's trial of a product.
+#[must_use]
+pub fn trial(org: OrgId, product: Product) -> Key {
+    Key::new(partition(org), format!("TRIAL#{}", product.as_str()))
+}
+
+/// The mark that somebody tried a product. It outlives who left it, so it shows no address.
+#[must_use]
+pub fn trial_mark(fingerprint: &str) -> Key {
+    Key::new(format!("TRIALFP#{}", sha256_hex(fingerprint)), "MARK")
+}
+
+/// An organisation's subscription to a product.
+#[must_use]
+pub fn subscription(org: OrgId, product: Product) -> Key {
+    Key::new(partition(org), format!("SUB#{}", product.as_str()))
+}
+
+/// A subscription that ended and was followed by another.
+#[must_use]
+pub fn subscription_history(org: OrgId, product: Product, generation: u32) -> Key {
+    Key::new(partition(org), format!("SUBH#{}#{generation:06}", product.as_str()))
+}
+
+/// The one checkout of a product.
+#[must_use]
+pub fn slot(org: OrgId, product: Product) -> Key {
+    Key::new(partition(org), format!("CHK#{}", product.as_str()))
+}
+
+/// The ladder of an invoice that was not paid at once.
+#[must_use]
+pub fn dunning(org: OrgId, invoice: &str) -> Key {
+    Key::new(partition(org), format!("{DUNNING}{invoice}"))
+}
+
+/// An invoice; they lie in the order in which they were made.
+#[must_use]
+pub fn invoice(org: OrgId, created_at: Timestamp, invoice: &str) -> Key {
+    Key::new(partition(org), format!("{INVOICE}{created_at}#{invoice}"))
+}
+
+/// Where an invoice lies.
+#[must_use]
+pub fn invoice_place(org: OrgId, invoice: &str) -> Key {
+    Key::new(partition(org), format!("INVAT#{invoice}"))
+}
+
+/// A way to pay.
+#[must_use]
+pub fn method(org: OrgId, method: &str) -> Key {
+    Key::new(partition(org), format!("{METHOD}{method}"))
+}
+
+/// A site that counts against its plan.
+#[must_use]
+pub fn site(org: OrgId, site: SiteId) -> Key {
+    Key::new(partition(org), format!("{SITE}{site}"))
+}
+
+/// A quote.
+#[must_use]
+pub fn quote(org: OrgId, quote: QuoteId) -> Key {
+    Key::new(partition(org), format!("QUOTE#{quote}"))
+}
+
+/// A call of Stripe. Two who want the same join in one.
+#[must_use]
+pub fn op(org: OrgId, action: &str, entity: &str) -> Key {
+    Key::new(partition(org), format!("OP#{action}#{entity}"))
+}
+
+/// An event that Stripe told.
+#[must_use]
+pub fn inbox(event: &str) -> Key {
+    Key::new(format!("EVT#{event}"), "EVT")
+}
+
+/// A day's comparison with Stripe.
+#[must_use]
+pub fn reconciliation(date: &str) -> Key {
+    Key::new(format!("RECON#{date}"), "RUN")
+}
+
+/// What a day's comparison found.
+#[must_use]
+pub fn difference(date: &str, object: &str) -> Key {
+    Key::new(format!("RECON#{date}"), format!("{DIFFERENCE}{object}"))
+}
+
+/// How far the list of Stripe's events was read.
+#[must_use]
+pub fn cursor() -> Key {
+    Key::new("CUR#events", "CUR")
+}
+
+/// A price as Stripe knows it.
+#[must_use]
+pub fn price(lookup_key: &str) -> Key {
+    Key::new(PRICES, format!("{PRICE}{lookup_key}"))
+}
+
+/// The index partition of what Stripe calls by this id.
+#[must_use]
+pub fn by_stripe(id: &str) -> String {
+    format!("STRIPE#{id}")
+}
+
+pub(super) const DIFFERENCE: &str = "DIFF#";
+pub(super) const FAILED_EVENTS: &str = "DUE#EVTFAIL";
+pub(super) const PRICES: &str = "CAT#stripe";
+pub(super) const PRICE: &str = "PRICE#";
+pub(super) const INVOICE: &str = "INV#";
+pub(super) const SITE: &str = "SITE#";
+pub(super) const METHOD: &str = "PM#";
+pub(super) const SUBSCRIPTION: &str = "SUB#";
+pub(super) const DUNNING: &str = "DUN#";
+
+pub(super) fn partition(org: OrgId) -> String {
+    format!("ORG#{org}")
+}
+
+/// The index partition of an organisation's things that are due.
+pub(super) fn due(what: &str, org: OrgId) -> String {
+    due_shard(what, org.ulid() % SHARDS)
+}
+
+pub(super) fn due_shard(what: &str, shard: u128) -> String {
+    format!("DUE#{what}#{shard}")
+}

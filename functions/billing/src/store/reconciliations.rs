@@ -1,0 +1,72 @@
+//! What the daily comparison with Stripe found.
+
+use domain::billing::Product;
+use domain::{OrgId, Timestamp};
+use platform::Result;
+use platform::store::{Query, Write};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{BillingOfAll, keys};
+
+/// One comparison.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Reconciliation {
+    /// The day, in UTC.
+    pub date: String,
+    /// How many of Stripe's subscriptions and open invoices were looked at.
+    pub checked: u64,
+    /// How many of them were not as they were kept here.
+    pub differing: u64,
+    /// When it ended.
+    pub ended_at: Timestamp,
+}
+
+/// Something that was not as it was kept here; it is as Stripe has it since.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Difference {
+    /// Stripe's id of it.
+    pub object: String,
+    /// Whose it is.
+    pub org: OrgId,
+    /// Of which product.
+    pub product: Product,
+    /// Its status as it was kept here; absent if nothing was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<String>,
+    /// Its status at Stripe.
+    pub found: String,
+    /// When that was seen.
+    pub at: Timestamp,
+}
+
+impl BillingOfAll {
+    /// Keeps a difference.
+    ///
+    /// # Errors
+    /// `unavailable`, `internal`.
+    pub async fn note(&self, date: &str, difference: &Difference) -> Result<()> {
+        let key = keys::difference(date, &difference.object);
+        self.table.write(Write::put(key, "difference", difference)).await
+    }
+
+    /// Keeps what came of a comparison.
+    ///
+    /// # Errors
+    /// `unavailable`, `internal`.
+    pub async fn conclude(&self, run: &Reconciliation) -> Result<()> {
+        self.table.write(Write::put(keys::reconciliation(&run.date), "reconciliation", run)).await
+    }
+
+    /// A day's comparison and what it found; `None` if there was none.
+    ///
+    /// # Errors
+    /// `unavailable`, `internal`.
+    pub async fn reconciliation(&self, date: &str) -> Result<Option<(Reconciliation, Vec<Difference>)>> {
+        let key = keys::reconciliation(date);
+        let Some(run) = self.table.get::<Reconciliation>(&key).await? else { return Ok(None) };
+        let found = Query::pk(key.pk).begins(keys::DIFFERENCE);
+        let found = self.table.query_all::<Difference>(found).await?;
+        Ok(Some((run.value, found.into_iter().map(|stored| stored.value).collect())))
+    }
+}

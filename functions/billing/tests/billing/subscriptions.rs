@@ -1,0 +1,248 @@
+//! Subscriptions: begun, changed by a quote, ended, resumed, paused; and what an unpaid one comes to.
+
+use std::time::Duration;
+
+use domain::accounts::Role;
+use local::Stack;
+use local::harness::Client;
+use local::stripe::PaidBy;
+use serde_json::{Value, json};
+
+use crate::{DAY, back, held, items, refused, told};
+
+const LAUNCH: &str = "hosting_launch_month_usd";
+const HOSTING: &str = "/v1/billing/subscriptions/hosting";
+
+/// Somebody who bought Launch with this card.
+async fn subscribed(stack: &Stack, email: &str, card: &str) -> Client {
+    let person = stack.verified(email).await;
+    let checkout = person.post("/v1/billing/checkout", json!({"price": LAUNCH})).await.expect(201);
+    let by = PaidBy::card(card).country("US").postal_code("94103");
+    stack.stripe().pay_checkout(checkout["id"].as_str().unwrap(), &by).unwrap();
+    stack.settle().await;
+    assert_eq!(held(stack, &person)["products"]["hosting"]["plan"], "launch");
+    person
+}
+
+async fn quoted(person: &Client, price: &str) -> Value {
+    let body = json!({"price": price, "quantity": 1});
+    person.post(&format!("{HOSTING}/preview"), body).await.expect(201)
+}
+
+fn taking(quote: &Value) -> Value {
+    json!({"quote": quote["id"], "signature": quote["signature"]})
+}
+
+#[tokio::test]
+async fn an_upgrade_costs_what_its_quote_says() {
+    let stack = Stack::start().await;
+    let anna = subscribed(&stack, "anna@example.com", "4242424242424242").await;
+    stack.advance(Duration::from_secs(10 * DAY + 1_234)).await;
+    let anna = back(&stack, &anna).await;
+    let quote = quoted(&anna, "hosting_growth_month_usd").await;
+    assert_eq!((&quote["change"]["direction"], &quote["change"]["when"]), (&json!("upgrade"), &json!("now")));
+    let promised = quote["preview"]["due_now"]["minor"].as_i64().unwrap();
+    assert!(promised > 0, "{quote}");
+
+    // The quote binds nobody else, and no other amount.
+    let boris = stack.verified("boris@example.com").await;
+    assert_eq!(refused(boris.patch(HOSTING, taking(&quote))).await.0, 404);
+    let forged = json!({"quote": quote["id"], "signature": "00"});
+    assert_eq!(refused(anna.patch(HOSTING, forged)).await.0, 422);
+
+    stack.advance(Duration::from_secs(9 * 60)).await;
+    let changed = anna.patch(HOSTING, taking(&quote)).await.ok();
+    assert_eq!((&changed["plan"], &changed["status"]), (&json!("growth"), &json!("active")));
+    stack.settle().await;
+    assert_eq!(held(&stack, &anna)["products"]["hosting"]["plan"], "growth");
+    let invoices = anna.get("/v1/billing/invoices").await.ok();
+    let paid = &invoices["items"][0];
+    assert_eq!(
+        (&paid["status"], paid["total"]["minor"].as_i64()),
+        (&json!("paid"), Some(promised)),
+        "{paid}"
+    );
+    assert_eq!(refused(anna.patch(HOSTING, taking(&quote))).await, (409, "quote_used".to_owned()));
+    assert_eq!(told(&stack, &anna, "billing.subscription_changed"), 1);
+}
+
+#[tokio::test]
+async fn a_quote_is_good_for_ten_minutes() {
+    let stack = Stack::start().await;
+    let anna = subscribed(&stack, "anna@example.com", "4242424242424242").await;
+    let quote = quoted(&anna, "hosting_growth_month_usd").await;
+    stack.core().clock.advance(Duration::from_secs(601)).unwrap();
+    assert_eq!(refused(anna.patch(HOSTING, taking(&quote))).await, (410, "quote_expired".to_owned()));
+}
+
+#[tokio::test]
+async fn a_downgrade_waits_for_the_periods_end_and_can_be_taken_back() {
+    let stack = Stack::start().await;
+    let anna = subscribed(&stack, "anna@example.com", "4242424242424242").await;
+    let up = quoted(&anna, "hosting_growth_month_usd").await;
+    anna.patch(HOSTING, taking(&up)).await.expect(200);
+    let down = quoted(&anna, LAUNCH).await;
+    assert_eq!(
+        (&down["change"]["when"], &down["preview"]["due_now"]["minor"]),
+        (&json!("period_end"), &json!(0))
+    );
+    let waiting = anna.patch(HOSTING, taking(&down)).await.ok();
+    assert_eq!(
+        (&waiting["plan"], &waiting["pending"]["price"]),
+        (&json!("growth"), &json!(LAUNCH)),
+        "{waiting}"
+    );
+    let busy =
+        refused(anna.post(&format!("{HOSTING}/preview"), json!({"price": LAUNCH, "quantity": 2}))).await;
+    assert_eq!(busy, (409, "change_pending".to_owned()));
+
+    let resumed = anna.post_empty(&format!("{HOSTING}/resume")).await.ok();
+    assert!(resumed["pending"].is_null(), "{resumed}");
+    let down = quoted(&anna, LAUNCH).await;
+    anna.patch(HOSTING, taking(&down)).await.expect(200);
+    stack.travel(32).await;
+    assert_eq!(held(&stack, &anna)["products"]["hosting"]["plan"], "launch");
+}
+
+#[tokio::test]
+async fn an_upgrade_that_is_declined_does_not_take_place() {
+    let stack = Stack::start().await;
+    let anna = subscribed(&stack, "anna@example.com", "4000000000000341").await;
+    let quote = quoted(&anna, "hosting_growth_month_usd").await;
+    let answer = anna.patch(HOSTING, taking(&quote)).await;
+    assert!([200, 402].contains(&answer.status), "{}", answer.text());
+    stack.settle().await;
+    assert_eq!(held(&stack, &anna)["products"]["hosting"]["plan"], "launch");
+    assert_eq!(items(&stack, &anna, "subscription")[0]["plan"], "launch");
+}
+
+#[tokio::test]
+async fn a_subscription_is_ended_resumed_and_ended_for_good() {
+    let stack = Stack::start().await;
+    let anna = subscribed(&stack, "anna@example.com", "4242424242424242").await;
+    let member = stack.join(&anna, "member@example.com", Role::Member).await;
+    assert_eq!(refused(member.delete(HOSTING)).await.0, 403);
+    assert_eq!(member.get(HOSTING).await.status, 200);
+
+    let ending = anna.delete(HOSTING).await.ok();
+    assert!(ending["ends_at"].is_string() && ending["access"] == "full", "{ending}");
+    assert_eq!(anna.delete(HOSTING).await.ok()["ends_at"], ending["ends_at"], "asking again changes nothing");
+    assert!(anna.post_empty(&format!("{HOSTING}/resume")).await.ok()["ends_at"].is_null());
+    assert_eq!(
+        refused(anna.post_empty(&format!("{HOSTING}/resume"))).await,
+        (409, "nothing_to_resume".to_owned())
+    );
+
+    let ended = anna.delete(&format!("{HOSTING}?when=now")).await.ok();
+    assert_eq!((&ended["status"], &ended["access"]), (&json!("canceled"), &json!("none")));
+    assert_eq!(anna.delete(&format!("{HOSTING}?when=now")).await.status, 200);
+    stack.settle().await;
+    assert_eq!(held(&stack, &anna)["products"]["hosting"]["access"], "none");
+    assert_eq!(told(&stack, &anna, "billing.subscription_canceled"), 1);
+    assert_eq!(refused(anna.post_empty(&format!("{HOSTING}/resume"))).await, (409, "period_over".to_owned()));
+
+    // Bought again, it is another generation of the same.
+    let checkout = anna.post("/v1/billing/checkout", json!({"price": LAUNCH})).await.expect(201);
+    let by = PaidBy::card("4242424242424242").country("US").postal_code("94103");
+    stack.stripe().pay_checkout(checkout["id"].as_str().unwrap(), &by).unwrap();
+    stack.settle().await;
+    assert_eq!(held(&stack, &anna)["products"]["hosting"]["access"], "full");
+    assert_eq!(items(&stack, &anna, "closed_subscription").len(), 1);
+}
+
+#[tokio::test]
+async fn a_pause_shuts_the_door_until_it_is_over() {
+    let stack = Stack::start().await;
+    let anna = subscribed(&stack, "anna@example.com", "4242424242424242").await;
+    assert_eq!(anna.post_empty(&format!("{HOSTING}/pause")).await.ok()["status"], "paused");
+    stack.settle().await;
+    assert_eq!(held(&stack, &anna)["products"]["hosting"]["access"], "none");
+    assert_eq!(anna.post_empty(&format!("{HOSTING}/resume")).await.ok()["status"], "active");
+    stack.settle().await;
+    assert_eq!(held(&stack, &anna)["products"]["hosting"]["access"], "full");
+}
+
+#[tokio::test]
+async fn who_does_not_pay_is_restricted_suspended_and_ended() {
+    let stack = Stack::start().await;
+    let anna = subscribed(&stack, "anna@example.com", "4000000000000341").await;
+    let access = || held(&stack, &anna)["products"]["hosting"]["access"].clone();
+    stack.travel(32).await;
+    let ladder = || items(&stack, &anna, "dunning")[0].clone();
+    assert_eq!((&ladder()["state"], access()), (&json!("retrying"), json!("full")));
+    assert!(told(&stack, &anna, "billing.payment_failed") >= 1);
+    stack.travel(7).await;
+    assert_eq!((&ladder()["state"], access()), (&json!("restricted"), json!("read_only")));
+    let person = back(&stack, &anna).await;
+    let seen = person.get(HOSTING).await.ok();
+    assert_eq!((&seen["status"], &seen["unpaid"][0]["state"]), (&json!("past_due"), &json!("restricted")));
+    stack.travel(7).await;
+    assert_eq!((&ladder()["state"], access()), (&json!("suspended"), json!("none")));
+    stack.travel(8).await;
+    assert_eq!((&ladder()["state"], access()), (&json!("canceled"), json!("none")));
+    assert_eq!(items(&stack, &anna, "subscription")[0]["status"], "canceled");
+    assert_eq!(told(&stack, &anna, "billing.subscription_canceled"), 1);
+}
+
+#[tokio::test]
+async fn another_card_and_a_payment_open_the_door_again() {
+    let stack = Stack::start().await;
+    let anna = subscribed(&stack, "anna@example.com", "4000000000000341").await;
+    stack.travel(40).await;
+    let anna = back(&stack, &anna).await;
+    assert_eq!(held(&stack, &anna)["products"]["hosting"]["access"], "read_only");
+    let methods = "/v1/billing/payment-methods";
+    let setup = anna.post_empty(methods).await.expect(201);
+    let good = PaidBy::card("4242424242424242").country("US").postal_code("94103");
+    stack.stripe().confirm_setup(setup["setup_intent"].as_str().unwrap(), &good).unwrap();
+    stack.settle().await;
+    let listed = anna.get(methods).await.ok();
+    let visa = listed["items"].as_array().unwrap().iter().find(|method| method["last4"] == "4242").unwrap();
+    let visa = visa["id"].as_str().unwrap();
+    let put = anna.put(&format!("{methods}/{visa}/default"), json!({})).await.ok();
+    assert_eq!((&put["items"][0]["id"], &put["items"][0]["is_default"]), (&json!(visa), &json!(true)));
+
+    let invoices = anna.get("/v1/billing/invoices").await.ok();
+    let open =
+        invoices["items"].as_array().unwrap().iter().find(|invoice| invoice["status"] == "open").unwrap();
+    let path = format!("/v1/billing/invoices/{}", open["id"].as_str().unwrap());
+    assert_eq!(anna.post_empty(&format!("{path}/pay")).await.ok()["status"], "paid");
+    assert_eq!(refused(anna.post_empty(&format!("{path}/pay"))).await, (409, "not_open".to_owned()));
+    stack.settle().await;
+    assert_eq!(held(&stack, &anna)["products"]["hosting"]["access"], "full");
+    assert_eq!(items(&stack, &anna, "dunning")[0]["state"], "resolved");
+
+    let boris = stack.verified("boris@example.com").await;
+    assert_eq!(refused(boris.get(&path)).await, (404, "not_found".to_owned()));
+    assert_eq!(refused(boris.delete(&format!("{methods}/{visa}"))).await, (404, "not_found".to_owned()));
+}
+
+#[tokio::test]
+async fn without_stripes_page_the_browser_pays_with_a_secret() {
+    let stack = Stack::start().await;
+    let anna = stack.verified("anna@example.com").await;
+    let path = "/v1/billing/subscriptions";
+    let update = json!({"name": "Northwind", "address": {"line1": "1 Main St", "postal_code": "94103", "country": "US"}});
+    assert_eq!(anna.put("/v1/billing/account", update).await.ok()["name"], "Northwind");
+    let body = json!({"price": "costs_pro_month_usd"});
+    let begun = anna.post(path, body.clone()).await.expect(201);
+    assert_eq!((&begun["status"], &begun["access"]), (&json!("incomplete"), &json!("none")));
+    let secret = begun["client_secret"].as_str().unwrap();
+    assert_eq!(
+        anna.post(path, body).await.expect(201)["client_secret"],
+        secret,
+        "asked again it is the same"
+    );
+    assert_eq!(held(&stack, &anna)["products"]["costs"]["plan"], "free");
+
+    let intent = secret.split_once("_secret").unwrap().0;
+    let by = PaidBy::card("4242424242424242").country("US").postal_code("94103");
+    stack.stripe().confirm_payment(intent, &by).unwrap();
+    stack.settle().await;
+    assert_eq!(held(&stack, &anna)["products"]["costs"]["plan"], "pro");
+    let account = anna.get("/v1/billing/account").await.ok();
+    assert_eq!((&account["subscriptions"][0]["plan"], &account["currency"]), (&json!("pro"), &json!("usd")));
+    assert!(anna.post_empty("/v1/billing/portal").await.expect(201)["url"].is_string());
+    let again = refused(anna.post(path, json!({"price": "costs_pro_month_usd"}))).await;
+    assert_eq!(again, (409, "already_subscribed".to_owned()));
+}

@@ -1,0 +1,134 @@
+//! What Stripe tells: signed, taken in once, worked on until it is.
+
+use local::Stack;
+use serde_json::{Value, json};
+
+use crate::staff;
+
+const PATH: &str = "/v1/webhooks/stripe";
+
+fn secret(stack: &Stack) -> String {
+    let secret = &stack.core().secrets[&local::keys::billing_secret()];
+    secret["webhook_secrets"][0].as_str().unwrap().to_owned()
+}
+
+fn event(id: &str, livemode: bool) -> Value {
+    json!({
+        "id": id, "object": "event", "type": "customer.subscription.updated", "created": 1_795_232_640,
+        "livemode": livemode, "api_version": "2026-10-28.endive", "pending_webhooks": 1, "request": null,
+        "data": {"object": {"id": "sub_unknown", "object": "subscription", "metadata": {}}},
+    })
+}
+
+async fn send(stack: &Stack, body: &str, signature: &str) -> u16 {
+    let client = stack.client().with_header("stripe-signature", signature);
+    client
+        .send_bytes(http::Method::POST, PATH, "application/json; charset=utf-8", body.to_owned())
+        .await
+        .status
+}
+
+fn inbox(stack: &Stack) -> Vec<Value> {
+    stack.table("billing").of_kind("stripe_event")
+}
+
+#[tokio::test]
+async fn only_what_stripe_signed_just_now_is_taken_in() {
+    let stack = Stack::start().await;
+    let body = event("evt_1", false).to_string();
+    let sign = |at| platform::stripe::webhook::sign(body.as_bytes(), &secret(&stack), at);
+    let now = stack.now();
+    let old = now - std::time::Duration::from_secs(301);
+    for (name, signature) in [
+        ("none", String::new()),
+        ("garbage", "t=1,v1=00".to_owned()),
+        ("of another secret", platform::stripe::webhook::sign(body.as_bytes(), "whsec_other", now)),
+        ("too old", sign(old)),
+    ] {
+        assert_eq!(send(&stack, &body, &signature).await, 400, "{name}");
+    }
+    assert_eq!(send(&stack, &body.replace("evt_1", "evt_2"), &sign(now)).await, 400, "another body");
+    assert_eq!(stack.client().post(PATH, event("evt_1", false)).await.status, 400);
+    assert!(inbox(&stack).is_empty());
+
+    assert_eq!(send(&stack, &body, &sign(now)).await, 200);
+    assert_eq!(send(&stack, &body, &format!("{},v1=00", sign(now))).await, 200, "any good signature will do");
+    stack.settle().await;
+    assert_eq!(inbox(&stack).len(), 1);
+}
+
+#[tokio::test]
+async fn an_event_of_the_other_mode_changes_nothing() {
+    let stack = Stack::start().await;
+    let body = event("evt_live", true).to_string();
+    let signature = platform::stripe::webhook::sign(body.as_bytes(), &secret(&stack), stack.now());
+    assert_eq!(send(&stack, &body, &signature).await, 200);
+    stack.settle().await;
+    assert_eq!(inbox(&stack)[0]["state"], "skipped");
+    assert!(stack.calls_of("project_stripe").is_empty());
+}
+
+#[tokio::test]
+async fn what_is_unknown_is_kept_and_passed_over() {
+    let stack = Stack::start().await;
+    let mut unknown = event("evt_new", false);
+    unknown["type"] = "rocket.launched".into();
+    stack.stripe().webhooks().forge(unknown);
+    stack.settle().await;
+    assert_eq!(inbox(&stack)[0]["state"], "skipped");
+}
+
+#[tokio::test]
+async fn an_event_that_cannot_be_worked_on_waits_for_people_and_others_pass() {
+    let stack = Stack::start().await;
+    let staff = staff(&stack).await;
+    assert_eq!(staff.get("/v1/entitlements").await.status, 200);
+    stack.faults().on("project_stripe", "stripe", "*").always().fail(400, "parameter_unknown");
+    let mut poison = event("evt_poison", false);
+    poison["data"]["object"]["metadata"] = json!({"org": staff.org(), "product": "hosting"});
+    stack.stripe().webhooks().forge(poison);
+    stack.settle().await;
+    // A message that was not worked on is seen again three minutes later.
+    for _ in 0..5 {
+        stack.advance(std::time::Duration::from_secs(200)).await;
+    }
+    let letters = stack.expect_dead_letters(1).await;
+    assert!(letters[0].0.ends_with("billing-inbox-dead-letters"));
+    stack.faults().clear();
+    let state = || inbox(&stack).iter().find(|event| event["id"] == "evt_poison").unwrap()["state"].clone();
+    assert_eq!(state(), "failed");
+
+    // Staff see it, and have it looked into once more when its cause is mended.
+    let staff = crate::back(&stack, &staff).await;
+    let failed = staff.get("/v1/admin/webhooks").await.ok();
+    assert_eq!(
+        (&failed["items"][0]["id"], &failed["items"][0]["attempts"]),
+        (&json!("evt_poison"), &json!(5))
+    );
+    staff.post_empty("/v1/admin/webhooks/evt_poison/replay").await.expect(202);
+    stack.settle().await;
+    assert_eq!(state(), "done");
+    assert_eq!(staff.get("/v1/admin/webhooks").await.ok()["items"], json!([]));
+    assert_eq!(staff.post_empty("/v1/admin/webhooks/evt_other/replay").await.status, 404);
+}
+
+#[tokio::test]
+async fn what_was_changed_by_hand_is_found_and_mended_at_night() {
+    let stack = Stack::start().await;
+    let anna = stack.verified("anna@example.com").await;
+    let checkout =
+        anna.post("/v1/billing/checkout", json!({"price": "costs_pro_month_usd"})).await.expect(201);
+    let by = local::stripe::PaidBy::card("4242424242424242").country("US").postal_code("94103");
+    stack.stripe().pay_checkout(checkout["id"].as_str().unwrap(), &by).unwrap();
+    stack.settle().await;
+    let mut tampered = crate::items(&stack, &anna, "subscription")[0].clone();
+    tampered["status"] = "past_due".into();
+    tampered.as_object_mut().unwrap().remove("event");
+    stack.put_item("billing", &tampered).await.unwrap();
+    stack.advance(std::time::Duration::from_secs(24 * 3_600)).await;
+    assert_eq!(crate::items(&stack, &anna, "subscription")[0]["status"], "active");
+    let found = &stack.table("billing").of_kind("difference")[0];
+    assert_eq!((&found["object"], &found["org"]), (&tampered["stripe_id"], &json!(anna.org())));
+    assert!(found["kept"].as_str().unwrap().starts_with("past_due"), "{found}");
+    assert_eq!(stack.table("billing").of_kind("reconciliation")[0]["differing"], 1);
+}
