@@ -1,6 +1,7 @@
 //! Writing a mail: the texts of its reader's language in the layout that all mails share.
 
 mod layout;
+mod money;
 mod texts;
 
 use domain::notifications::{Delivery, Notice, Template};
@@ -9,7 +10,7 @@ use fluent_bundle::FluentArgs;
 use platform::{Error, Result};
 use serde::Serialize;
 
-use texts::Texts;
+use texts::{Texts, Unsaid};
 
 /// A mail's three texts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,12 +70,13 @@ pub fn write(delivery: &Delivery, notice: &Notice, places: Places<'_>) -> Result
 
 fn parts(delivery: &Delivery, notice: &Notice, places: Places<'_>) -> Result<Parts> {
     let (locale, template) = (delivery.locale, notice.template());
-    let mut arguments = arguments(notice, delivery.created_at);
+    let texts = Texts::of(locale);
+    let mut arguments = arguments(notice, &texts, delivery.created_at)
+        .map_err(|unsaid| Error::internal(unsaid.to_string()))?;
     arguments.set("support", places.support);
     if let Some(name) = &delivery.first_name {
         arguments.set("name", name.as_str());
     }
-    let texts = Texts::of(locale);
     let say = |message: &str, part: Option<&str>| {
         texts.say(message, part, &arguments).map_err(|unsaid| Error::internal(unsaid.to_string()))
     };
@@ -112,7 +114,11 @@ fn parts(delivery: &Delivery, notice: &Notice, places: Places<'_>) -> Result<Par
 }
 
 /// What the texts of a notice may name.
-fn arguments(notice: &Notice, written_at: Timestamp) -> FluentArgs<'_> {
+fn arguments<'a>(
+    notice: &'a Notice,
+    texts: &Texts,
+    written_at: Timestamp,
+) -> std::result::Result<FluentArgs<'a>, Unsaid> {
     let mut arguments = FluentArgs::new();
     match notice {
         Notice::Verification { valid_until, .. } => {
@@ -130,8 +136,9 @@ fn arguments(notice: &Notice, written_at: Timestamp) -> FluentArgs<'_> {
             arguments.set("email", message.email.as_str());
             arguments.set("subject", message.subject.as_str());
         }
+        _ => money::arguments(notice, texts, &mut arguments)?,
     }
-    arguments
+    Ok(arguments)
 }
 
 /// Where the button leads.
@@ -143,6 +150,7 @@ fn link(notice: &Notice, places: Places<'_>) -> Option<String> {
         Notice::SiteReady { fqdn, .. } => Some(site_url(app, fqdn)),
         Notice::ProvisioningFailed { site, .. } => Some(format!("{app}/sites/{site}")),
         Notice::ContactMessage(_) => None,
+        _ => Some(money::link(notice, app)),
     }
 }
 
@@ -156,7 +164,7 @@ fn site_url(app: &str, fqdn: &str) -> String {
 
 fn paragraphs(text: &str) -> Vec<String> {
     let paragraphs =
-        text.split("\n\n").map(|paragraph| paragraph.split_whitespace().collect::<Vec<_>>().join(" "));
+        text.split("\n\n").map(|paragraph| paragraph.split_ascii_whitespace().collect::<Vec<_>>().join(" "));
     paragraphs.filter(|paragraph| !paragraph.is_empty()).collect()
 }
 

@@ -4,7 +4,8 @@
 
 use std::collections::BTreeSet;
 
-use domain::notifications::{ContactMessage, Letterhead};
+use domain::billing::{Currency, DunningState, Money, Product};
+use domain::notifications::{ContactMessage, Ending, Letterhead};
 use domain::{DeliveryId, OperationId, SiteId};
 
 use super::texts::{SOURCES, Unsaid, say_in};
@@ -30,7 +31,7 @@ fn notices() -> Vec<Notice> {
         subject: "Prices & \"terms\"".to_owned(),
         message: "Hello,\n<script>alert(1)</script>\n  indented".to_owned(),
     };
-    vec![
+    let mut notices = vec![
         verification(24),
         verification(1),
         Notice::Welcome,
@@ -38,6 +39,64 @@ fn notices() -> Vec<Notice> {
         failed(true),
         failed(false),
         Notice::ContactMessage(message),
+    ];
+    notices.extend(money_notices());
+    notices
+}
+
+/// A sample of each mail about money, in each of its forms.
+fn money_notices() -> Vec<Notice> {
+    let product = Product::Hosting;
+    let amount = Money::new(129_900, Currency::USD);
+    let day = Timestamp::from_secs(NOW.as_secs() + 7 * 86_400);
+    let plan = || "launch".to_owned();
+    let trial = |days_left| Notice::TrialNotice { product, days_left, ends_at: day };
+    let grace = |payment_failed| Notice::TrialGrace { product, grace_ends_at: day, payment_failed };
+    let converted = |late| Notice::TrialConverted { product, plan: plan(), late };
+    let failed = |next_attempt_at| Notice::PaymentFailed {
+        product,
+        amount,
+        next_attempt_at,
+        restricted_at: day,
+        pay_url: None,
+    };
+    let access = |to| Notice::AccessChanged { product, to, amount, next_at: Some(day) };
+    let receipt = |tax| Notice::Receipt {
+        number: "A-0001".to_owned(),
+        paid: amount,
+        tax: Money::new(tax, Currency::USD),
+        paid_at: day,
+        url: Some("https://stripe.example/in_1".to_owned()),
+    };
+    let ending = |ending| Notice::Cancellation { product, plan: plan(), ending, on: Some(day) };
+    vec![
+        trial(1),
+        trial(3),
+        trial(7),
+        grace(true),
+        grace(false),
+        Notice::TrialExpired { product, purge_at: day },
+        converted(true),
+        converted(false),
+        failed(None),
+        failed(Some(day)),
+        Notice::PaymentActionRequired { product, amount, url: "https://bank.example/1".to_owned() },
+        access(DunningState::Restricted),
+        access(DunningState::Suspended),
+        access(DunningState::Resolved),
+        Notice::CardExpiring {
+            brand: "visa".to_owned(),
+            last4: "4242".to_owned(),
+            exp_month: 1,
+            exp_year: 2027,
+        },
+        receipt(0),
+        receipt(21_650),
+        Notice::Refund { amount },
+        ending(Ending::Ahead),
+        ending(Ending::Over),
+        ending(Ending::TakenBack),
+        ending(Ending::OfTrial),
     ]
 }
 
@@ -94,13 +153,18 @@ fn no_text_names_what_its_mail_does_not_know() {
     for (locale, source) in SOURCES {
         for notice in notices() {
             let template = notice.template().name();
-            let mut known = arguments(&notice, NOW);
+            let mut known = arguments(&notice, &Texts::of(locale), NOW).unwrap();
             for (message, part) in names(source).iter().map(|name| name.split_once('.').unwrap_or((name, "")))
             {
                 if message == template || !Template::ALL.iter().any(|one| one.name() == message) {
                     known.set("support", PLACES.support);
                     if message == "greeting" {
                         known.set("name", "Anna");
+                    }
+                    if message == "date" {
+                        for part in ["day", "month", "year", "first"] {
+                            known.set(part, "1");
+                        }
                     }
                     let part = Some(part).filter(|part| !part.is_empty());
                     assert!(
@@ -145,6 +209,54 @@ fn arabic_runs_from_right_to_left_and_keeps_names_whole() {
     assert_eq!(subject, "موقعك \u{2068}acme.sites.example.com\u{2069} متاح الآن");
     assert!(html.contains(r#"lang="ar" dir="rtl""#) && html.contains("text-align:right"));
     assert!(html.contains(r#"<a class="link" dir="ltr""#));
+}
+
+#[test]
+fn amounts_and_dates_are_written_as_each_language_does() {
+    let day: Timestamp = "2027-03-01T12:00:00Z".parse().unwrap();
+    let written = |locale| {
+        let texts = Texts::of(locale);
+        let plain = |text: String| text.replace(['\u{2068}', '\u{2069}'], "");
+        (
+            plain(money::date(&texts, day).unwrap()),
+            money::amount(locale, Money::new(123_456_789, Currency::EUR)),
+            money::amount(locale, Money::new(-5, Currency::USD)),
+        )
+    };
+    let expect = |date: &str, large: &str, small: &str| (date.to_owned(), large.to_owned(), small.to_owned());
+    assert_eq!(written(Locale::En), expect("1 March 2027", "1,234,567.89\u{a0}EUR", "-0.05\u{a0}USD"));
+    assert_eq!(
+        written(Locale::Fr),
+        expect("1er mars 2027", "1\u{202f}234\u{202f}567,89\u{a0}EUR", "-0,05\u{a0}USD")
+    );
+    assert_eq!(written(Locale::Ar), expect("1 مارس 2027", "1,234,567.89\u{a0}EUR", "-0.05\u{a0}USD"));
+}
+
+#[test]
+fn a_notice_of_a_trials_end_in_each_language() {
+    let notice = Notice::TrialNotice {
+        product: Product::Hosting,
+        days_left: 3,
+        ends_at: "2026-12-05T03:44:00Z".parse().unwrap(),
+    };
+    let Mail { subject, text, .. } = mail(Locale::En, &notice);
+    assert_eq!(subject, "Your trial of Tenantry Hosting ends in 3 days");
+    assert!(text.contains("ends on 5 December 2026.") && text.contains("https://app.example.com/billing"));
+    let subject = |locale| mail(locale, &notice).subject.replace(['\u{2068}', '\u{2069}'], "");
+    assert_eq!(subject(Locale::Fr), "Votre essai de Tenantry Hosting se termine dans 3 jours");
+    assert_eq!(subject(Locale::Ar), "تنتهي تجربتك لـ Tenantry Hosting خلال 3 أيام");
+}
+
+#[test]
+fn a_button_leads_where_the_money_is_settled() {
+    let url = |notice: &Notice| link(notice, PLACES).unwrap();
+    let notices = money_notices();
+    let of = |template| notices.iter().find(|notice| notice.template() == template).unwrap();
+    assert_eq!(url(of(Template::PaymentActionRequired)), "https://bank.example/1");
+    assert_eq!(url(of(Template::Receipt)), "https://stripe.example/in_1");
+    assert_eq!(url(of(Template::CardExpiring)), "https://app.example.com/billing/payment-methods");
+    assert_eq!(url(of(Template::PaymentFailed)), "https://app.example.com/billing/invoices");
+    assert_eq!(url(of(Template::TrialNotice)), "https://app.example.com/billing/plans?product=hosting");
 }
 
 #[test]

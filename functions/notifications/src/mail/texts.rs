@@ -36,6 +36,10 @@ impl Texts {
         Self { locale }
     }
 
+    pub(super) fn locale(&self) -> Locale {
+        self.locale
+    }
+
     /// A message, or one of its parts, in the reader's language if it is there and whole, else in English.
     pub(super) fn say(
         &self,

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod billing;
 mod contact;
 mod feedback;
 mod letters;

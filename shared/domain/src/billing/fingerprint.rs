@@ -54,7 +54,7 @@ const SECOND_LEVEL: [&str; 8] = ["ac", "co", "com", "edu", "gov", "net", "or", "
 pub fn fingerprints(product: Product, email: &Email) -> Vec<String> {
     let domain = provider(email.domain());
     let mailbox = format!("trial:{product}:mailbox:{}@{domain}", mailbox(email.local_part(), domain));
-    if FREE.contains(&domain) {
+    if FREE.contains(&domain) || is_reserved(domain) {
         return vec![mailbox];
     }
     vec![mailbox, format!("trial:{product}:company:{}", company(domain))]
@@ -79,6 +79,16 @@ fn provider(domain: &str) -> &str {
         "me.com" | "mac.com" => "icloud.com",
         "pm.me" | "protonmail.com" | "protonmail.ch" => "proton.me",
         other => other,
+    }
+}
+
+/// Domains that nobody can register (RFC 2606).
+fn is_reserved(domain: &str) -> bool {
+    let mut labels = domain.rsplit('.');
+    match (labels.next(), labels.next()) {
+        (Some("test" | "example" | "invalid" | "localhost"), _) => true,
+        (Some("com" | "net" | "org"), second) => second == Some("example"),
+        _ => false,
     }
 }
 
@@ -121,6 +131,7 @@ mod tests {
         assert!(!same("anna@gmail.com", "bela@gmail.com"));
         assert!(!same("an.na@outlook.com", "anna@outlook.com"), "dots tell mailboxes apart there");
         assert!(!same("anna@gmail.com", "anna@outlook.com"));
+        assert!(!same("anna@example.com", "bela@example.com") && !same("anna@acme.test", "bela@acme.test"));
     }
 
     #[test]

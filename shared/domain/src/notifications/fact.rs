@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::accounts::{EmailVerified, UserSignedUp, VerificationRequested};
 use crate::hosting::operation::{Direction, OperationFailed, OperationKind, OperationRolledBack};
 use crate::hosting::site::SiteActivated;
-use crate::notifications::{Addressee, ContactMessageReceived, Notice};
+use crate::notifications::{Addressee, ContactMessageReceived, Notice, billing};
 use crate::{Email, Event, Locale, UserId};
 
 /// What an event means to notifications.
@@ -78,7 +78,7 @@ impl Fact {
             OperationFailed::TYPE => parse(version, data).map(Self::failed),
             OperationRolledBack::TYPE => parse(version, data).map(Self::rolled_back),
             ContactMessageReceived::TYPE => parse(version, data).map(Self::contact),
-            _ => Err(NotUnderstood::Type),
+            _ => billing::read(kind, version, data),
         }
     }
 
@@ -132,7 +132,7 @@ impl Reader {
     }
 }
 
-fn parse<E: Event + DeserializeOwned>(version: u32, data: Value) -> Result<E, NotUnderstood> {
+pub(super) fn parse<E: Event + DeserializeOwned>(version: u32, data: Value) -> Result<E, NotUnderstood> {
     if version != E::VERSION {
         return Err(NotUnderstood::Version);
     }

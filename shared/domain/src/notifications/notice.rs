@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::billing::{DunningState, Money, Product};
 use crate::notifications::ContactMessage;
 use crate::{OperationId, SiteId, Timestamp};
 
@@ -19,6 +20,42 @@ pub enum Template {
     ProvisioningFailed,
     /// A stranger wrote to us.
     ContactMessage,
+    /// A trial's end comes near.
+    TrialNotice,
+    /// A trial is over, and what there is stays for a while.
+    TrialGrace,
+    /// A trial is over, and what there was is shut.
+    TrialExpired,
+    /// A trial became a paid plan.
+    TrialConverted,
+    /// A payment failed.
+    PaymentFailed,
+    /// A payment waits for its payer's confirmation.
+    PaymentActionRequired,
+    /// A payment is missing for so long that a product is shut further; or it came, and it is open again.
+    AccessChanged,
+    /// A card ends soon.
+    CardExpiring,
+    /// An invoice was paid.
+    Receipt,
+    /// Money goes back.
+    Refund,
+    /// A subscription or a trial ends, has ended, or goes on after all.
+    Cancellation,
+}
+
+/// What became of a plan that somebody ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// It ends with the period that is paid.
+    Ahead,
+    /// It has ended.
+    Over,
+    /// It goes on after all.
+    TakenBack,
+    /// A trial that somebody ended.
+    OfTrial,
 }
 
 /// How much depends on a mail.
@@ -65,12 +102,140 @@ pub enum Notice {
     },
     /// A stranger wrote to us.
     ContactMessage(ContactMessage),
+    /// A trial's end comes near.
+    TrialNotice {
+        /// Of which product.
+        product: Product,
+        /// Days until then.
+        days_left: u8,
+        /// When it ends.
+        ends_at: Timestamp,
+    },
+    /// A trial is over, and what there is stays for a while.
+    TrialGrace {
+        /// Of which product.
+        product: Product,
+        /// Until when it stays.
+        grace_ends_at: Timestamp,
+        /// Whether a payment that was on its way failed.
+        payment_failed: bool,
+    },
+    /// A trial is over, and what there was is shut.
+    TrialExpired {
+        /// Of which product.
+        product: Product,
+        /// When the data go.
+        purge_at: Timestamp,
+    },
+    /// A trial became a paid plan.
+    TrialConverted {
+        /// Of which product.
+        product: Product,
+        /// The plan's name in keys.
+        plan: String,
+        /// Whether what was shut is opened again.
+        late: bool,
+    },
+    /// A payment failed.
+    PaymentFailed {
+        /// Of which product.
+        product: Product,
+        /// What is to be paid.
+        amount: Money,
+        /// When it is tried again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next_attempt_at: Option<Timestamp>,
+        /// When the product is restricted if nobody pays.
+        restricted_at: Timestamp,
+        /// Where it can be paid.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pay_url: Option<String>,
+    },
+    /// A payment waits for its payer's confirmation.
+    PaymentActionRequired {
+        /// Of which product.
+        product: Product,
+        /// What is to be paid.
+        amount: Money,
+        /// Where it is confirmed.
+        url: String,
+    },
+    /// A payment is missing for so long that a product is shut further; or it came, and it is open again.
+    AccessChanged {
+        /// Of which product.
+        product: Product,
+        /// Where the ladder stands.
+        to: DunningState,
+        /// What is to be paid.
+        amount: Money,
+        /// When the next step is due.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        next_at: Option<Timestamp>,
+    },
+    /// A card ends soon.
+    CardExpiring {
+        /// Its brand.
+        brand: String,
+        /// Its last digits.
+        last4: String,
+        /// The last month it is good.
+        exp_month: u32,
+        /// That month's year.
+        exp_year: u32,
+    },
+    /// An invoice was paid.
+    Receipt {
+        /// The invoice's number.
+        number: String,
+        /// What was paid.
+        paid: Money,
+        /// The tax in it.
+        tax: Money,
+        /// When.
+        paid_at: Timestamp,
+        /// Where it can be seen.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        url: Option<String>,
+    },
+    /// Money goes back.
+    Refund {
+        /// How much.
+        amount: Money,
+    },
+    /// A subscription or a trial ends, has ended, or goes on after all.
+    Cancellation {
+        /// Of which product.
+        product: Product,
+        /// The plan's name in keys.
+        plan: String,
+        /// What became of it.
+        ending: Ending,
+        /// When it ends, or when the data of a trial go.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        on: Option<Timestamp>,
+    },
 }
 
 impl Template {
     /// Every mail.
-    pub const ALL: [Self; 5] =
-        [Self::Verification, Self::Welcome, Self::SiteReady, Self::ProvisioningFailed, Self::ContactMessage];
+    pub const ALL: [Self; 16] = [
+        Self::Verification,
+        Self::Welcome,
+        Self::SiteReady,
+        Self::ProvisioningFailed,
+        Self::ContactMessage,
+        Self::TrialNotice,
+        Self::TrialGrace,
+        Self::TrialExpired,
+        Self::TrialConverted,
+        Self::PaymentFailed,
+        Self::PaymentActionRequired,
+        Self::AccessChanged,
+        Self::CardExpiring,
+        Self::Receipt,
+        Self::Refund,
+        Self::Cancellation,
+    ];
 
     /// The name of its texts.
     #[must_use]
@@ -81,6 +246,17 @@ impl Template {
             Self::SiteReady => "site-ready",
             Self::ProvisioningFailed => "provisioning-failed",
             Self::ContactMessage => "contact-message",
+            Self::TrialNotice => "trial-notice",
+            Self::TrialGrace => "trial-grace",
+            Self::TrialExpired => "trial-expired",
+            Self::TrialConverted => "trial-converted",
+            Self::PaymentFailed => "payment-failed",
+            Self::PaymentActionRequired => "payment-action-required",
+            Self::AccessChanged => "access-changed",
+            Self::CardExpiring => "card-expiring",
+            Self::Receipt => "receipt",
+            Self::Refund => "refund",
+            Self::Cancellation => "cancellation",
         }
     }
 
@@ -89,8 +265,21 @@ impl Template {
     pub fn class(self) -> Class {
         match self {
             Self::Verification => Class::Security,
-            Self::Welcome | Self::SiteReady | Self::ProvisioningFailed => Class::Transactional,
             Self::ContactMessage => Class::Internal,
+            Self::Welcome
+            | Self::SiteReady
+            | Self::ProvisioningFailed
+            | Self::TrialNotice
+            | Self::TrialGrace
+            | Self::TrialExpired
+            | Self::TrialConverted
+            | Self::PaymentFailed
+            | Self::PaymentActionRequired
+            | Self::AccessChanged
+            | Self::CardExpiring
+            | Self::Receipt
+            | Self::Refund
+            | Self::Cancellation => Class::Transactional,
         }
     }
 }
@@ -105,6 +294,17 @@ impl Notice {
             Self::SiteReady { .. } => Template::SiteReady,
             Self::ProvisioningFailed { .. } => Template::ProvisioningFailed,
             Self::ContactMessage(_) => Template::ContactMessage,
+            Self::TrialNotice { .. } => Template::TrialNotice,
+            Self::TrialGrace { .. } => Template::TrialGrace,
+            Self::TrialExpired { .. } => Template::TrialExpired,
+            Self::TrialConverted { .. } => Template::TrialConverted,
+            Self::PaymentFailed { .. } => Template::PaymentFailed,
+            Self::PaymentActionRequired { .. } => Template::PaymentActionRequired,
+            Self::AccessChanged { .. } => Template::AccessChanged,
+            Self::CardExpiring { .. } => Template::CardExpiring,
+            Self::Receipt { .. } => Template::Receipt,
+            Self::Refund { .. } => Template::Refund,
+            Self::Cancellation { .. } => Template::Cancellation,
         }
     }
 }
