@@ -3,7 +3,7 @@
 use domain::billing::account::TaxId;
 use domain::billing::{Account, Currency, Money, PaymentMethod};
 use platform::store::Write;
-use platform::stripe::customer::{Customer, TaxState};
+use platform::stripe::customer::Customer;
 use platform::stripe::payment_method as stripe;
 use platform::{Error, Result};
 
@@ -19,7 +19,7 @@ pub async fn look(calls: &Calls<'_>) -> Result<()> {
         let account = calls.billing.account().await?;
         let Some(customer) = account.stripe_customer.clone() else { return Ok(()) };
         let stored = calls.billing.payment_methods().await?;
-        let fetched = calls.stripe.customers().get(&customer, &["tax"]).await?;
+        let fetched = calls.stripe.customers().get(&customer, &[]).await?;
         if fetched.deleted {
             return Ok(());
         }
@@ -65,10 +65,6 @@ fn told(account: &Account, customer: &Customer) -> Result<Account> {
         balance: currency
             .filter(|_| customer.balance != 0)
             .map(|currency| Money::new(customer.balance, currency)),
-        tax_located: customer
-            .tax
-            .as_ref()
-            .is_some_and(|tax| matches!(tax.automatic_tax, TaxState::Supported | TaxState::NotCollecting)),
         ..account.clone()
     })
 }

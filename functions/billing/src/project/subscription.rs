@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use domain::billing::subscription::{Observed, Pending, SubscriptionItem, SubscriptionStatus};
-use domain::billing::{Currency, DunningTrigger, Interval, Product, SlotTrigger, Subscription, TrialTrigger};
+use domain::billing::{
+    Currency, DunningTrigger, Interval, Product, SlotState, SlotTrigger, Subscription, TrialTrigger,
+};
 use platform::store::Write;
 use platform::stripe::invoice::Invoice;
 use platform::stripe::payment::IntentStatus;
@@ -70,7 +72,8 @@ pub async fn look(calls: &Calls<'_>, product: Product, stripe_id: &str) -> Resul
         if !next.is_live() {
             writes.extend(end_dunning(calls, &standings, &mut values));
         }
-        if let Some(slot) = &slot {
+        // A checkout that is not known to be finished is asked for itself, so that its end is told.
+        if let Some(slot) = slot.as_ref().filter(|slot| slot.state == SlotState::Completing) {
             let transition = slot.step(&SlotTrigger::Projected, calls.origin.now);
             writes.extend(calls.billing.stepped(slot, &transition, calls.origin));
         }

@@ -63,8 +63,8 @@ async fn products_heed_the_end_of_a_trial_at_once_and_its_expiry_in_full() {
     assert_eq!(restricted, (402, "plan_restricted".to_owned()));
     assert_eq!(anna.get(sites).await.status, 200, "what there is may be seen");
 
-    after(&stack, 3 * DAY + HOUR).await;
     after(&stack, HOUR).await;
+    after(&stack, 3 * DAY).await;
     let anna = back(&stack, &anna).await;
     assert_eq!(refused(anna.post(sites, json!({"label": "late"}))).await, (402, "plan_required".to_owned()));
 }

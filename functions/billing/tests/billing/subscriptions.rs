@@ -13,15 +13,32 @@ use crate::{DAY, back, held, items, refused, told};
 const LAUNCH: &str = "hosting_launch_month_usd";
 const HOSTING: &str = "/v1/billing/subscriptions/hosting";
 
-/// Somebody who bought Launch with this card.
-async fn subscribed(stack: &Stack, email: &str, card: &str) -> Client {
+/// Somebody who bought Launch.
+async fn subscribed(stack: &Stack, email: &str) -> Client {
     let person = stack.verified(email).await;
     let checkout = person.post("/v1/billing/checkout", json!({"price": LAUNCH})).await.expect(201);
-    let by = PaidBy::card(card).country("US").postal_code("94103");
+    let by = PaidBy::card("4242424242424242").country("US").postal_code("94103");
     stack.stripe().pay_checkout(checkout["id"].as_str().unwrap(), &by).unwrap();
     stack.settle().await;
     assert_eq!(held(stack, &person)["products"]["hosting"]["plan"], "launch");
     person
+}
+
+/// Pays renewals with another card from now on.
+async fn pay_with(stack: &Stack, person: &Client, card: &str) -> Value {
+    let methods = "/v1/billing/payment-methods";
+    let setup = person.post_empty(methods).await.expect(201);
+    let by = PaidBy::card(card).country("US").postal_code("94103");
+    stack.stripe().confirm_setup(setup["setup_intent"].as_str().unwrap(), &by).unwrap();
+    stack.settle().await;
+    let listed = person.get(methods).await.ok();
+    let last4 = &card[card.len() - 4..];
+    let added =
+        listed["items"].as_array().unwrap().iter().find(|method| method["last4"] == last4).unwrap().clone();
+    let put =
+        person.put(&format!("{methods}/{}/default", added["id"].as_str().unwrap()), json!({})).await.ok();
+    assert_eq!((&put["items"][0]["id"], &put["items"][0]["is_default"]), (&added["id"], &json!(true)));
+    added["id"].clone()
 }
 
 async fn quoted(person: &Client, price: &str) -> Value {
@@ -36,7 +53,7 @@ fn taking(quote: &Value) -> Value {
 #[tokio::test]
 async fn an_upgrade_costs_what_its_quote_says() {
     let stack = Stack::start().await;
-    let anna = subscribed(&stack, "anna@example.com", "4242424242424242").await;
+    let anna = subscribed(&stack, "anna@example.com").await;
     stack.advance(Duration::from_secs(10 * DAY + 1_234)).await;
     let anna = back(&stack, &anna).await;
     let quote = quoted(&anna, "hosting_growth_month_usd").await;
@@ -69,7 +86,7 @@ async fn an_upgrade_costs_what_its_quote_says() {
 #[tokio::test]
 async fn a_quote_is_good_for_ten_minutes() {
     let stack = Stack::start().await;
-    let anna = subscribed(&stack, "anna@example.com", "4242424242424242").await;
+    let anna = subscribed(&stack, "anna@example.com").await;
     let quote = quoted(&anna, "hosting_growth_month_usd").await;
     stack.core().clock.advance(Duration::from_secs(601)).unwrap();
     assert_eq!(refused(anna.patch(HOSTING, taking(&quote))).await, (410, "quote_expired".to_owned()));
@@ -78,7 +95,7 @@ async fn a_quote_is_good_for_ten_minutes() {
 #[tokio::test]
 async fn a_downgrade_waits_for_the_periods_end_and_can_be_taken_back() {
     let stack = Stack::start().await;
-    let anna = subscribed(&stack, "anna@example.com", "4242424242424242").await;
+    let anna = subscribed(&stack, "anna@example.com").await;
     let up = quoted(&anna, "hosting_growth_month_usd").await;
     anna.patch(HOSTING, taking(&up)).await.expect(200);
     let down = quoted(&anna, LAUNCH).await;
@@ -107,7 +124,9 @@ async fn a_downgrade_waits_for_the_periods_end_and_can_be_taken_back() {
 #[tokio::test]
 async fn an_upgrade_that_is_declined_does_not_take_place() {
     let stack = Stack::start().await;
-    let anna = subscribed(&stack, "anna@example.com", "4000000000000341").await;
+    let anna = subscribed(&stack, "anna@example.com").await;
+    // A card that can be kept and never charged.
+    pay_with(&stack, &anna, "4000000000000341").await;
     let quote = quoted(&anna, "hosting_growth_month_usd").await;
     let answer = anna.patch(HOSTING, taking(&quote)).await;
     assert!([200, 402].contains(&answer.status), "{}", answer.text());
@@ -119,7 +138,7 @@ async fn an_upgrade_that_is_declined_does_not_take_place() {
 #[tokio::test]
 async fn a_subscription_is_ended_resumed_and_ended_for_good() {
     let stack = Stack::start().await;
-    let anna = subscribed(&stack, "anna@example.com", "4242424242424242").await;
+    let anna = subscribed(&stack, "anna@example.com").await;
     let member = stack.join(&anna, "member@example.com", Role::Member).await;
     assert_eq!(refused(member.delete(HOSTING)).await.0, 403);
     assert_eq!(member.get(HOSTING).await.status, 200);
@@ -153,7 +172,7 @@ async fn a_subscription_is_ended_resumed_and_ended_for_good() {
 #[tokio::test]
 async fn a_pause_shuts_the_door_until_it_is_over() {
     let stack = Stack::start().await;
-    let anna = subscribed(&stack, "anna@example.com", "4242424242424242").await;
+    let anna = subscribed(&stack, "anna@example.com").await;
     assert_eq!(anna.post_empty(&format!("{HOSTING}/pause")).await.ok()["status"], "paused");
     stack.settle().await;
     assert_eq!(held(&stack, &anna)["products"]["hosting"]["access"], "none");
@@ -165,7 +184,9 @@ async fn a_pause_shuts_the_door_until_it_is_over() {
 #[tokio::test]
 async fn who_does_not_pay_is_restricted_suspended_and_ended() {
     let stack = Stack::start().await;
-    let anna = subscribed(&stack, "anna@example.com", "4000000000000341").await;
+    let anna = subscribed(&stack, "anna@example.com").await;
+    // A card that can be kept and never charged.
+    pay_with(&stack, &anna, "4000000000000341").await;
     let access = || held(&stack, &anna)["products"]["hosting"]["access"].clone();
     stack.travel(32).await;
     let ladder = || items(&stack, &anna, "dunning")[0].clone();
@@ -187,20 +208,15 @@ async fn who_does_not_pay_is_restricted_suspended_and_ended() {
 #[tokio::test]
 async fn another_card_and_a_payment_open_the_door_again() {
     let stack = Stack::start().await;
-    let anna = subscribed(&stack, "anna@example.com", "4000000000000341").await;
+    let anna = subscribed(&stack, "anna@example.com").await;
+    // A card that can be kept and never charged.
+    pay_with(&stack, &anna, "4000000000000341").await;
     stack.travel(40).await;
     let anna = back(&stack, &anna).await;
     assert_eq!(held(&stack, &anna)["products"]["hosting"]["access"], "read_only");
     let methods = "/v1/billing/payment-methods";
-    let setup = anna.post_empty(methods).await.expect(201);
-    let good = PaidBy::card("4242424242424242").country("US").postal_code("94103");
-    stack.stripe().confirm_setup(setup["setup_intent"].as_str().unwrap(), &good).unwrap();
-    stack.settle().await;
-    let listed = anna.get(methods).await.ok();
-    let visa = listed["items"].as_array().unwrap().iter().find(|method| method["last4"] == "4242").unwrap();
-    let visa = visa["id"].as_str().unwrap();
-    let put = anna.put(&format!("{methods}/{visa}/default"), json!({})).await.ok();
-    assert_eq!((&put["items"][0]["id"], &put["items"][0]["is_default"]), (&json!(visa), &json!(true)));
+    let visa = pay_with(&stack, &anna, "5555555555554444").await;
+    let visa = visa.as_str().unwrap();
 
     let invoices = anna.get("/v1/billing/invoices").await.ok();
     let open =

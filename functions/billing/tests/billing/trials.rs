@@ -118,7 +118,8 @@ async fn a_sweep_that_was_away_takes_every_step_and_leaves_a_day() {
     after(&stack, 20 * DAY).await;
     let trial = &items(&stack, &anna, "trial")[0];
     assert_eq!(trial["state"], "grace", "a day is left after the notice");
-    assert_eq!(told(&stack, &anna, "billing.trial_notice_due"), 1, "one mail for all that was missed");
+    assert_eq!(told(&stack, &anna, "billing.trial_grace_begun"), 1, "one mail for all that was missed");
+    assert_eq!(told(&stack, &anna, "billing.trial_notice_due"), 0, "no notice of what is over");
     after(&stack, DAY + HOUR).await;
     assert_eq!(items(&stack, &anna, "trial")[0]["state"], "expired");
 }
