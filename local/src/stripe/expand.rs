@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::error::{Outcome, StripeError};
+use super::tax;
 use super::turn::{Turn, kind_of};
 use super::value::{list, public, text, whole_list};
 
@@ -85,6 +86,7 @@ fn include(turn: &Turn<'_>, value: &Value, step: &str) -> Option<Value> {
             });
             Some(whole_list(&format!("/v1/customers/{id}/subscriptions"), found.map(public).collect()))
         }
+        ("customer", "tax") => Some(tax::of_customer(value)),
         ("charge", "refunds") => Some(those("refund", "charge", format!("/v1/charges/{id}/refunds"))),
         ("checkout.session", "line_items") => {
             let lines = turn.get("checkout.session", id).map(|session| session["_lines"].clone())?;

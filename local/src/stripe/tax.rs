@@ -108,6 +108,21 @@ pub(super) fn is_located(customer: &Value) -> bool {
     some(&customer["address"]["country"]).is_some()
 }
 
+/// What Stripe knows of where a customer is taxed.
+pub(super) fn of_customer(customer: &Value) -> Value {
+    let country = some(&customer["address"]["country"]);
+    let taxed = country.is_some_and(|country| RATES.iter().any(|(code, ..)| *code == country));
+    let status = match country {
+        None => "unrecognized_location",
+        Some(_) if taxed => "supported",
+        Some(_) => "not_collecting",
+    };
+    let location = country.map(|country| {
+        json!({ "country": country, "source": "billing_address", "state": customer["address"]["state"] })
+    });
+    json!({ "automatic_tax": status, "ip_address": null, "location": location, "provider": "stripe" })
+}
+
 /// Refuses automatic tax for somebody whose location is not known.
 pub(super) fn no_location() -> StripeError {
     StripeError::invalid(

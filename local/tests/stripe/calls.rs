@@ -182,6 +182,13 @@ async fn what_is_asked_for_is_expanded() {
     let payment = &expanded["latest_invoice"]["payments"]["data"][0];
     assert_eq!(payment["payment"]["payment_intent"]["status"], "succeeded");
     assert_eq!(expanded["items"]["data"][0]["price"]["product"]["name"], "Launch");
+    let taxed = served
+        .get(&format!("/v1/customers/{customer}"), &[("expand[]", "tax"), ("expand[]", "tax_ids")])
+        .await;
+    assert_eq!(
+        (&taxed["tax"]["automatic_tax"], &taxed["tax"]["location"]["country"]),
+        (&json!("supported"), &json!("FR"))
+    );
     let wrong = served.send(Method::GET, &path, "expand[]=colour", &[]).await;
     assert_eq!(wrong.status, 400);
 }
