@@ -85,6 +85,8 @@ impl Stack {
         membership["pk"] = format!("ORG#{}", owner.org()).into();
         membership["org"] = owner.org().into();
         membership["role"] = serde_json::to_value(role)?;
+        // Whoever signs up pays for what is theirs; whoever joins does not.
+        membership["billing"] = (role == Role::Owner).into();
         // Copied keys of indexes would list the person where they were, and a copied event would be relayed again.
         if let Some(fields) = membership.as_object_mut() {
             fields.retain(|field, _| field != "event" && !field.starts_with("gsi"));
