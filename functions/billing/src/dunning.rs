@@ -1,7 +1,5 @@
 //! Invoices that stay unpaid: one step down the ladder at a time, and at its foot the subscription's end.
 
-use std::collections::BTreeMap;
-
 use domain::billing::{Dunning, DunningState, DunningTrigger};
 use platform::store::Stored;
 use platform::stripe::subscription::CancelSubscription;
@@ -46,6 +44,6 @@ async fn step(calls: &Calls<'_>, due: &Dunning) -> Result<()> {
     }
     let mut writes = vec![calls.billing.dunned(Some(stored), &transition, calls.origin)];
     values.dunning[at] = transition.next.clone();
-    writes.extend(calls.billing.entitled(&BTreeMap::from([(due.product, values)]), calls.origin).await?);
+    writes.extend(calls.billing.entitled(&standings, due.product, &values, calls.origin));
     calls.billing.write(writes).await
 }

@@ -1,7 +1,5 @@
 //! Invoices: fetched, stored, and what an unpaid one sets going.
 
-use std::collections::BTreeMap;
-
 use domain::billing::dunning::{Dunning, Failure};
 use domain::billing::{Currency, DunningTrigger, Invoice, InvoiceStatus, Money, Product, Transition};
 use platform::store::Write;
@@ -42,7 +40,7 @@ pub async fn look(calls: &Calls<'_>, stripe_id: &str) -> Result<()> {
             if let Some((product, ladder)) = product.zip(ladder) {
                 told.failed =
                     matches!(&ladder.event, Some(event) if event.name() == "billing.payment_failed");
-                writes.extend(dunned(calls, standings, product, ladder).await?);
+                writes.extend(dunned(calls, standings, product, ladder));
             }
         }
         calls.billing.write(writes).await.map(|()| told)
@@ -64,19 +62,19 @@ fn paid(transition: &Transition<Invoice>) -> bool {
     matches!(&transition.event, Some(event) if event.name() == "billing.invoice_paid")
 }
 
-async fn dunned(
+fn dunned(
     calls: &Calls<'_>,
     standings: &Standings,
     product: Product,
     ladder: Transition<Dunning>,
-) -> Result<Vec<Write>> {
+) -> Vec<Write> {
     let was = standings.dunning.iter().find(|stored| stored.invoice == ladder.next.invoice);
     let mut values = standings.values();
     values.dunning.retain(|dunning| dunning.invoice != ladder.next.invoice);
     values.dunning.push(ladder.next.clone());
     let mut writes = vec![calls.billing.dunned(was, &ladder, calls.origin)];
-    writes.extend(calls.billing.entitled(&BTreeMap::from([(product, values)]), calls.origin).await?);
-    Ok(writes)
+    writes.extend(calls.billing.entitled(standings, product, &values, calls.origin));
+    writes
 }
 
 /// What an invoice makes of its ladder; `None` if nothing.

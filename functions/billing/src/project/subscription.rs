@@ -1,7 +1,5 @@
 //! Subscriptions: fetched, stored, and what follows for the trial, the checkout and what may be used.
 
-use std::collections::BTreeMap;
-
 use domain::billing::subscription::{Observed, Pending, SubscriptionItem, SubscriptionStatus};
 use domain::billing::{
     Currency, DunningTrigger, Interval, Product, SlotState, SlotTrigger, Subscription, TrialTrigger,
@@ -77,7 +75,7 @@ pub async fn look(calls: &Calls<'_>, product: Product, stripe_id: &str) -> Resul
             let transition = slot.step(&SlotTrigger::Projected, calls.origin.now);
             writes.extend(calls.billing.stepped(slot, &transition, calls.origin));
         }
-        writes.extend(calls.billing.entitled(&BTreeMap::from([(product, values)]), calls.origin).await?);
+        writes.extend(calls.billing.entitled(&standings, product, &values, calls.origin));
         calls.billing.write(writes).await.map(|()| converted)
     })
     .await?;

@@ -60,29 +60,26 @@ impl Billing {
             let mut trial = vec![started(&transition, origin)];
             trial.extend(marks(&transition.next, email));
             let values = Values::default().with_trial(transition.next);
-            match self.open_with(email, account, values, trial, origin).await {
+            match self.open_with(email, account, &values, trial, origin).await {
                 Err(Error::Refused { code: "trial_used", .. }) => {}
                 done => return done.map(|()| true),
             }
         }
-        self.open_with(email, account, Values::default(), Vec::new(), origin).await.map(|()| false)
+        self.open_with(email, account, &Values::default(), Vec::new(), origin).await.map(|()| false)
     }
 
     async fn open_with(
         &self,
         email: &Email,
         account: &Account,
-        hosting: Values,
+        hosting: &Values,
         trial: Vec<Write>,
         origin: &Origin,
     ) -> Result<()> {
-        let standings: BTreeMap<Product, Values> = Product::ALL
-            .into_iter()
-            .map(|product| {
-                (product, if product == Product::Hosting { hosting.clone() } else { Values::default() })
-            })
-            .collect();
-        let entitled = self.entitled(&standings, origin).await?;
+        let nothing = Values::default();
+        let mut values = BTreeMap::from(Product::ALL.map(|product| (product, &nothing)));
+        values.insert(Product::Hosting, hosting);
+        let entitled = self.entitled_in_all(self.entitlements().await?.as_ref(), &values, origin);
         let founder = Founder { email: email.clone() };
         let opened = [
             Write::create(keys::account(self.org), KIND, account).or(Error::Conflict),

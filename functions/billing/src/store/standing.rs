@@ -17,6 +17,8 @@ const DUNNING_DUE: &str = "DUNNING";
 /// Everything that tells what an organisation may use of one product, as the last writes left it.
 #[derive(Debug)]
 pub struct Standings {
+    /// What the organisation may use, as it was read before all the rest.
+    entitlements: Option<Stored<Entitlements>>,
     /// The trial.
     pub trial: Option<Stored<Trial>>,
     /// The subscription.
@@ -70,10 +72,12 @@ impl Billing {
     /// # Errors
     /// `unavailable`, `internal`.
     pub async fn standings(&self, product: Product) -> Result<Standings> {
+        let entitlements = self.entitlements().await?;
         let dunning = Query::pk(keys::partition(self.org)).begins(keys::DUNNING).consistent();
         let mut dunning = self.table.query_all::<Dunning>(dunning).await?;
         dunning.retain(|dunning| dunning.product == product);
         Ok(Standings {
+            entitlements,
             trial: self.table.get_consistent(&keys::trial(self.org, product)).await?,
             subscription: self.table.get_consistent(&keys::subscription(self.org, product)).await?,
             dunning,
@@ -88,28 +92,39 @@ impl Billing {
         self.table.get_consistent(&keys::entitlements(self.org)).await
     }
 
-    /// The write of what the organisation may use once these standings are written; `None` if it stays as it is. It belongs
-    /// into the transaction that writes them.
-    ///
-    /// # Errors
-    /// `unavailable`, `internal`.
-    pub async fn entitled(
+    /// The write of what the organisation may use once `values` are written, which were changed from `read`. It belongs into
+    /// the transaction that writes them, and is made even where nothing changes: two who write different things of one
+    /// product at once would each judge by the other's old one.
+    #[must_use]
+    pub fn entitled(
         &self,
-        standings: &BTreeMap<Product, Values>,
+        read: &Standings,
+        product: Product,
+        values: &Values,
         origin: &Origin,
-    ) -> Result<Option<Write>> {
-        let stored = self.entitlements().await?;
+    ) -> Option<Write> {
+        let standings = BTreeMap::from([(product, values)]);
+        self.entitled_in_all(read.entitlements.as_ref(), &standings, origin)
+    }
+
+    /// As [`Billing::entitled`], for several products. `None` only if nothing was stored and nothing changes.
+    pub(super) fn entitled_in_all(
+        &self,
+        stored: Option<&Stored<Entitlements>>,
+        values: &BTreeMap<Product, &Values>,
+        origin: &Origin,
+    ) -> Option<Write> {
         // Accounts gives every new organisation this.
-        let current = stored.as_ref().map_or_else(Entitlements::trial, |stored| stored.value.clone());
-        let standings = standings.iter().map(|(product, values)| (*product, values.standing())).collect();
+        let current = stored.map_or_else(Entitlements::trial, |stored| stored.value.clone());
+        let standings = values.iter().map(|(product, values)| (*product, values.standing())).collect();
         let Some((next, changed)) = recompute(&current, &standings) else {
-            return Ok(None);
+            return stored.map(|stored| Write::replace(stored, &stored.value));
         };
-        let write = match &stored {
+        let write = match stored {
             Some(stored) => Write::replace(stored, &next),
             None => Write::create(keys::entitlements(self.org), "entitlements", &next).or(Error::Conflict),
         };
-        Ok(Some(write.event(origin.event(self.org, &changed))))
+        Some(write.event(origin.event(self.org, &changed)))
     }
 }
 

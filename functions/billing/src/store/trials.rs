@@ -1,7 +1,5 @@
 //! Trials, and the marks that keep one from being given twice.
 
-use std::collections::BTreeMap;
-
 use domain::billing::{Product, StartTrial, Transition, Trial, TrialTrigger, fingerprints};
 use domain::{Email, OrgId, Refusal, Timestamp, UserId};
 use platform::event::Origin;
@@ -52,10 +50,10 @@ impl Billing {
         let transition = Trial::start(&start, existing, origin.now)?;
         let trial = transition.next.clone();
 
-        let values = BTreeMap::from([(product, standings.values().with_trial(trial.clone()))]);
+        let values = standings.values().with_trial(trial.clone());
         let mut writes = vec![started(&transition, origin)];
         writes.extend(marks(&trial, &founder));
-        writes.extend(self.entitled(&values, origin).await?);
+        writes.extend(self.entitled(&standings, product, &values, origin));
         writes.extend(once(&trial)?);
         self.table.transact(writes).await?;
         Ok(trial)
@@ -79,7 +77,7 @@ impl Billing {
         let has_changed = transition.changes(&stored.value);
         let mut writes = Vec::new();
         if has_changed {
-            writes = self.trial_writes(&standings, &transition, origin).await?;
+            writes = self.trial_writes(&standings, &transition, origin);
         }
         writes.extend(once(&trial)?);
         if !writes.is_empty() {
@@ -88,18 +86,18 @@ impl Billing {
         Ok((trial, has_changed))
     }
 
-    async fn trial_writes(
+    fn trial_writes(
         &self,
         standings: &Standings,
         transition: &Transition<Trial>,
         origin: &Origin,
-    ) -> Result<Vec<Write>> {
-        let Some(stored) = &standings.trial else { return Ok(Vec::new()) };
+    ) -> Vec<Write> {
+        let Some(stored) = &standings.trial else { return Vec::new() };
         let trial = &transition.next;
-        let values = BTreeMap::from([(trial.product, standings.values().with_trial(trial.clone()))]);
+        let values = standings.values().with_trial(trial.clone());
         let mut writes = vec![changed(stored, transition, origin)];
-        writes.extend(self.entitled(&values, origin).await?);
-        Ok(writes)
+        writes.extend(self.entitled(standings, trial.product, &values, origin));
+        writes
     }
 }
 
