@@ -31,7 +31,7 @@ async fn update_payment_method(app: App, call: Call<Payer, Ending>) -> Result<Re
     let method = billing.payment_method(call.path("method")).await?;
     let calls = Calls { app: &app, stripe: Stripe::of(&app).await?, billing, origin: call.origin() };
     let Ending { exp_month, exp_year } = call.body;
-    let card = CardUpdate { exp_month: Some(exp_month.into()), exp_year: Some(exp_year.into()) };
+    let card = CardUpdate { exp_month: Some(exp_month), exp_year: Some(exp_year) };
     let update = PaymentMethodUpdate { card: Some(card), ..PaymentMethodUpdate::default() };
     let key = format!("method:{}:{}:{exp_year}-{exp_month}", method.id, method.version);
     calls.stripe.payment_methods().update(&method.id, &update, &key).await?;
