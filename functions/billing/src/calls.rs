@@ -46,6 +46,8 @@ pub enum Action {
     SchedulePhases,
     /// Pays an invoice now.
     Pay,
+    /// Gives a part of an invoice back, with a credit note.
+    Refund,
 }
 
 /// A call to be made.
@@ -81,7 +83,7 @@ pub struct Calls<'a> {
 }
 
 impl Action {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Customer,
         Self::CustomerUpdate,
         Self::Checkout,
@@ -91,6 +93,7 @@ impl Action {
         Self::Schedule,
         Self::SchedulePhases,
         Self::Pay,
+        Self::Refund,
     ];
 
     /// Its name in keys.
@@ -106,6 +109,7 @@ impl Action {
             Self::Schedule => "schedule",
             Self::SchedulePhases => "schedule_phases",
             Self::Pay => "pay",
+            Self::Refund => "refund",
         }
     }
 
@@ -244,7 +248,10 @@ impl Calls<'_> {
 }
 
 fn takes_metadata(action: Action) -> bool {
-    matches!(action, Action::Customer | Action::Checkout | Action::RefundDouble | Action::Subscribe)
+    matches!(
+        action,
+        Action::Customer | Action::Checkout | Action::RefundDouble | Action::Subscribe | Action::Refund
+    )
 }
 
 fn id_of(object: &Value) -> String {

@@ -4,7 +4,7 @@ use domain::billing::{Product, SlotTrigger, StripeOp};
 use platform::store::{Index, Write};
 use platform::stripe::checkout::{Session, SessionFilter};
 use platform::stripe::customer::CustomerFilter;
-use platform::stripe::refund::RefundFilter;
+use platform::stripe::refund::{CreditNoteFilter, RefundFilter};
 use platform::stripe::subscription::SubscriptionFilter;
 use platform::{Error, Result};
 use serde_json::Value;
@@ -36,6 +36,7 @@ pub(crate) async fn follow(calls: &Calls<'_>, op: &StripeOp, object: &Value) -> 
             };
             slot(calls, op, &trigger).await
         }
+        Some(Action::Refund) => released(calls, op).await,
         // What became of the subscription or the invoice is looked at.
         Some(_) | None => Ok(Vec::new()),
     }
@@ -48,8 +49,18 @@ pub(crate) async fn follow(calls: &Calls<'_>, op: &StripeOp, object: &Value) -> 
 pub(crate) async fn give_up(calls: &Calls<'_>, op: &StripeOp) -> Result<Vec<Write>> {
     match Action::named(&op.action) {
         Some(Action::Checkout) => slot(calls, op, &SlotTrigger::OpenFailed).await,
+        Some(Action::Refund) => released(calls, op).await,
         _ => Ok(Vec::new()),
     }
+}
+
+/// What was kept for a refund is free again: it has gone back, or does not.
+async fn released(calls: &Calls<'_>, op: &StripeOp) -> Result<Vec<Write>> {
+    let Some((charge, reference)) = op.entity.split_once(':') else { return Ok(Vec::new()) };
+    let Some(stored) = calls.billing.charge(charge).await? else { return Ok(Vec::new()) };
+    let fetched = calls.stripe.charges().get(charge, &[]).await?;
+    let next = stored.release(reference).refunded(fetched.amount_refunded);
+    Ok(vec![calls.billing.charged(Some(&stored), &next)])
 }
 
 async fn slot(calls: &Calls<'_>, op: &StripeOp, trigger: &SlotTrigger) -> Result<Vec<Write>> {
@@ -91,6 +102,10 @@ pub(crate) async fn look_up(calls: &Calls<'_>, op: &StripeOp) -> Result<Option<V
         }
         Some(Action::RefundDouble) => {
             let filter = RefundFilter { payment_intent: text("payment_intent"), ..RefundFilter::default() };
+            calls.stripe.all::<Marked>(&path, &filter).await?
+        }
+        Some(Action::Refund) => {
+            let filter = CreditNoteFilter { invoice: text("invoice"), ..CreditNoteFilter::default() };
             calls.stripe.all::<Marked>(&path, &filter).await?
         }
         Some(Action::Subscribe) => {

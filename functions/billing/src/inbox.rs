@@ -1,15 +1,17 @@
 //! The inbox: what Stripe tells is taken in once, and looked into until it is done with.
 
+use domain::OrgId;
 use domain::billing::inbox::InboxTrigger;
 use domain::billing::{Disposition, InboxEvent, InboxState, Topic};
 use platform::event::Origin;
 use platform::stripe::{Event, Stripe};
-use platform::{App, Error, Result};
+use platform::{App, Error, Result, config};
 use serde_json::Value;
 
 use crate::BillingOfAll;
 use crate::calls::Calls;
 use crate::project;
+use crate::refunds::{Reason, give_back};
 
 /// The most bytes of an object that are kept: an item holds 400 KB, and the truth is what Stripe says when asked.
 const LARGEST: usize = 200_000;
@@ -126,6 +128,23 @@ async fn look(
             Some(id) => customer(app, all, stripe, id, origin).await,
             None => Ok(()),
         },
+        Some(Topic::Charge) => match payer(app, all, &stripe, &event.object_id, origin).await? {
+            Some(org) => {
+                let calls = Calls { app, stripe, billing: all.one(org), origin };
+                project::charges::look(&calls, &event.object_id).await
+            }
+            None => Ok(()),
+        },
+        Some(topic @ (Topic::Refund | Topic::Dispute | Topic::FraudWarning)) => {
+            let charge = object["charge"].as_str().unwrap_or_default();
+            let Some(org) = payer(app, all, &stripe, charge, origin).await? else { return Ok(()) };
+            let calls = Calls { app, stripe, billing: all.one(org), origin };
+            match topic {
+                Topic::Refund => project::charges::refund(&calls, &event.object_id).await.map(drop),
+                Topic::Dispute => project::charges::dispute(&calls, &event.object_id).await,
+                _ => warned(&calls, charge).await,
+            }
+        }
         // Kept for what is built on it: nothing of ours follows from these yet.
         Some(_) | None => Ok(()),
     }
@@ -190,6 +209,48 @@ async fn invoice_of(
     let calls = Calls { app, stripe, billing: all.one(org), origin };
     project::subscription::look(&calls, product, details.subscription.id()).await?;
     project::invoice::look(&calls, &fetched.id).await
+}
+
+/// Whose charge this is. One that is not known yet is of an invoice that is looked at first.
+pub(crate) async fn payer(
+    app: &App,
+    all: &BillingOfAll,
+    stripe: &Stripe,
+    charge: &str,
+    origin: &Origin,
+) -> Result<Option<OrgId>> {
+    if let Some(org) = all.payer_of(charge).await? {
+        return Ok(Some(org));
+    }
+    let fetched = match stripe.charges().get(charge, &[]).await {
+        Err(error) if error.is_not_found() => return Ok(None),
+        other => other?,
+    };
+    let Some(intent) = &fetched.payment_intent else { return Ok(None) };
+    for payment in stripe.invoices().payments_of_intent(intent.id()).await? {
+        let invoice = stripe.invoices().get(payment.invoice.id(), &[]).await?;
+        invoice_of(app, all, stripe.clone(), &invoice, origin).await?;
+        let details = invoice.parent.as_ref().and_then(|parent| parent.subscription_details.as_ref());
+        let owner = details.and_then(|details| project::owner(&details.metadata));
+        if let Some((org, _)) = owner
+            && all.one(org).charge(charge).await?.is_some()
+        {
+            return Ok(Some(org));
+        }
+    }
+    Ok(None)
+}
+
+/// A bank says that a payment was fraud: a small one goes back by itself, before it becomes a dispute.
+async fn warned(calls: &Calls<'_>, charge: &str) -> Result<()> {
+    calls.app.count("FraudWarnings", 1);
+    let most = config::required("FRAUD_REFUND_UP_TO")?.parse().map_err(Error::caused)?;
+    let Some(stored) = calls.billing.charge(charge).await? else { return Ok(()) };
+    let is_whole = stored.left() == stored.amount.minor;
+    if !is_whole || stored.amount.minor > most {
+        return Ok(());
+    }
+    give_back(calls, &stored, stored.amount.minor, Reason::Fraudulent, "fraud_warning").await.map(drop)
 }
 
 async fn customer(app: &App, all: &BillingOfAll, stripe: Stripe, id: &str, origin: &Origin) -> Result<()> {

@@ -19,6 +19,8 @@ pub mod prices;
 pub mod project;
 pub mod quotes;
 pub mod reconcile;
+pub mod refunds;
+pub mod revenue;
 pub mod sites;
 pub mod store;
 pub mod subscribe;

@@ -1,20 +1,27 @@
 //! The daily comparison with Stripe: what is not as it is kept here is looked at, and told.
 
+use std::time::Duration;
+
 use domain::OrgId;
 use domain::billing::{Product, Subscription};
 use platform::event::Origin;
 use platform::store::Stored;
-use platform::stripe::Stripe;
+use platform::stripe::balance::{BalanceFilter, BalanceTransaction};
 use platform::stripe::invoice::{InvoiceFilter, InvoiceStatus};
 use platform::stripe::subscription::SubscriptionFilter;
+use platform::stripe::{Created, Stripe};
 use platform::{App, Error, Result};
 
 use crate::calls::Calls;
-use crate::project;
 use crate::store::BillingOfAll;
 use crate::store::reconciliations::{Difference, Reconciliation};
+use crate::{inbox, project};
 
-/// Compares every subscription and every open invoice that Stripe has, and keeps what came of it.
+/// How far back the movements of money are compared: a run that failed is made good by the next.
+const COMPARED: Duration = Duration::from_secs(3 * 24 * 3_600);
+
+/// Compares every subscription and every open invoice that Stripe has, and what moved its balance lately, and keeps what came
+/// of it.
 ///
 /// # Errors
 /// What Stripe refuses.
@@ -43,10 +50,80 @@ pub async fn reconcile(app: &App, stripe: &Stripe, origin: &Origin) -> Result<Re
         let calls = Calls { app, stripe: stripe.clone(), billing: all.one(org), origin };
         project::invoice::look(&calls, &fetched.id).await?;
     }
+    for moved in movements(stripe, origin).await? {
+        let Some((source, org)) = moved_for(app, &all, stripe, &moved, origin).await? else { continue };
+        checked += 1;
+        let calls = Calls { app, stripe: stripe.clone(), billing: all.one(org), origin };
+        if let Some(difference) = missed(&calls, &moved, source).await? {
+            differing += 1;
+            all.note(&date, &difference).await?;
+        }
+    }
     app.count("ReconciliationDifferences", differing);
     let run = Reconciliation { date, checked, differing, ended_at: app.time() };
     all.conclude(&run).await?;
     Ok(run)
+}
+
+/// What moved Stripe's balance since the comparison before the last.
+async fn movements(stripe: &Stripe, origin: &Origin) -> Result<Vec<BalanceTransaction>> {
+    let created = Created { gte: Some(origin.now - COMPARED), ..Created::default() };
+    let filter = BalanceFilter { created: Some(created), ..BalanceFilter::default() };
+    Ok(stripe.balance_transactions().all(&filter).await?)
+}
+
+/// What moved the balance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Charge { is_known: bool },
+    Refund,
+    Dispute,
+}
+
+/// By what the balance was moved, and for whom; `None` for what is not of an invoice of ours.
+async fn moved_for(
+    app: &App,
+    all: &BillingOfAll,
+    stripe: &Stripe,
+    moved: &BalanceTransaction,
+    origin: &Origin,
+) -> Result<Option<(Source, OrgId)>> {
+    let Some(id) = &moved.source else { return Ok(None) };
+    let (source, charge) = match id.split('_').next() {
+        Some("ch" | "py") => {
+            let is_known = all.payer_of(id).await?.is_some();
+            (Source::Charge { is_known }, Some(id.clone()))
+        }
+        Some("re" | "pyr") => {
+            (Source::Refund, stripe.refunds().get(id).await?.charge.map(|charge| charge.id().to_owned()))
+        }
+        Some("dp" | "du") => (Source::Dispute, Some(stripe.disputes().get(id).await?.charge.id().to_owned())),
+        _ => return Ok(None),
+    };
+    let Some(charge) = charge else { return Ok(None) };
+    let org = inbox::payer(app, all, stripe, &charge, origin).await?;
+    Ok(org.map(|org| (source, org)))
+}
+
+/// Looks at what moved the balance if it was not in the books, and tells so.
+async fn missed(calls: &Calls<'_>, moved: &BalanceTransaction, source: Source) -> Result<Option<Difference>> {
+    let id = moved.source.clone().unwrap_or_default();
+    let is_known = match source {
+        Source::Charge { is_known } => is_known,
+        Source::Refund => calls.billing.refund(&id).await?.is_some(),
+        Source::Dispute => calls.billing.dispute(&id).await?.is_some(),
+    };
+    // Known or not, its state may have changed without a word.
+    match source {
+        Source::Charge { .. } => project::charges::look(calls, &id).await?,
+        Source::Refund => project::charges::refund(calls, &id).await.map(drop)?,
+        Source::Dispute => project::charges::dispute(calls, &id).await?,
+    }
+    let found = format!("{} {} {}", moved.kind, moved.amount, moved.currency);
+    let org = calls.billing.org();
+    let at = calls.origin.now;
+    let difference = Difference { object: id, org, product: None, kept: None, found, at, resolved: None };
+    Ok((!is_known).then_some(difference))
 }
 
 async fn kept(calls: &Calls<'_>, product: Product) -> Result<Option<Stored<Subscription>>> {
@@ -66,10 +143,11 @@ fn difference(
     Some(Difference {
         object: after.observed.stripe_id.clone(),
         org,
-        product: after.product,
+        product: Some(after.product),
         kept: before.map(|before| word(&before.observed)),
         found: word(&after.observed),
         at: origin.now,
+        resolved: None,
     })
 }
 

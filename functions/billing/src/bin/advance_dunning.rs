@@ -6,7 +6,7 @@ use billing::dunning;
 use billing::store::keys::SHARDS;
 use platform::schedule::{self, Tick};
 use platform::stripe::Stripe;
-use platform::{App, Exit, Result};
+use platform::{App, Error, Exit, Result};
 
 fn main() -> Exit {
     schedule::serve(advance_dunning)
@@ -27,5 +27,21 @@ async fn advance_dunning(app: App, tick: Tick) -> Result<()> {
             }
         }
     }
+    call_staff(&app, &all, &tick).await?;
     failed.map_or(Ok(()), Err)
+}
+
+/// Disputes whose evidence is due within a day call staff once, by their alarm.
+async fn call_staff(app: &App, all: &BillingOfAll, tick: &Tick) -> Result<()> {
+    for shard in 0..SHARDS {
+        for dispute in all.due_disputes(shard, tick.now).await? {
+            match all.one(dispute.org).put_dispute(&dispute, &dispute.called(), None).await {
+                Ok(()) => app.count("EvidenceDue", 1),
+                // Another run called, or evidence was given meanwhile.
+                Err(Error::Conflict) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(())
 }

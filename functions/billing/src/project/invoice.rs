@@ -7,7 +7,7 @@ use platform::stripe::invoice::{self as stripe, BillingReason};
 use platform::stripe::payment::{IntentStatus, PaymentIntent};
 use platform::{Error, Result};
 
-use super::owner;
+use super::{charges, owner};
 use crate::again::again;
 use crate::calls::Calls;
 use crate::store::standing::Standings;
@@ -34,6 +34,8 @@ pub async fn look(calls: &Calls<'_>, stripe_id: &str) -> Result<()> {
         let mut writes: Vec<Write> = Vec::new();
         if stored.as_ref().is_none_or(|stored| transition.changes(&stored.value)) {
             writes.extend(calls.billing.invoiced(stored.as_ref(), &transition, calls.origin));
+            let previous = stored.as_ref().map(|stored| &stored.value);
+            writes.extend(charges::moved(calls, previous, &transition.next, &fetched).await?);
         }
         if let Some(standings) = &standings {
             let ladder = climb(calls, standings, &transition.next, &fetched).await?;

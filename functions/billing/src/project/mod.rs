@@ -4,6 +4,7 @@
 //! read comes before the fetch, an older fetch can never take the place of a newer one, whatever the order, the number or
 //! the loss of events.
 
+pub mod charges;
 pub mod checkout;
 pub mod invoice;
 pub mod methods;

@@ -1,7 +1,7 @@
 //! Invoices and payment methods, as Stripe has them; quotes.
 
 use domain::billing::{Invoice, PaymentMethod, Quote, Transition};
-use domain::{QuoteId, Timestamp};
+use domain::{OrgId, QuoteId, Timestamp};
 use platform::event::Origin;
 use platform::store::{Index, LastKey, Page, Query, Stored, Write};
 use platform::{Error, Result};
@@ -55,8 +55,9 @@ impl Billing {
             None => write,
         };
         let place = was.is_none().then(|| {
-            let place = Place { created_at: invoice.created_at };
-            Write::put(keys::invoice_place(self.org, &invoice.id), "invoice_place", &place)
+            let place = Place { org: self.org, created_at: invoice.created_at };
+            let write = Write::put(keys::invoice_place(self.org, &invoice.id), "invoice_place", &place);
+            write.index(Index::Gsi1, keys::by_stripe(&invoice.id), "INVOICE")
         });
         [write].into_iter().chain(place).collect()
     }
@@ -132,6 +133,16 @@ impl Billing {
 }
 
 impl BillingOfAll {
+    /// Whose invoice this is.
+    ///
+    /// # Errors
+    /// `not_found`.
+    pub async fn invoiced_to(&self, stripe_id: &str) -> Result<OrgId> {
+        let found = Query::pk(keys::by_stripe(stripe_id)).index(Index::Gsi1).limit(1);
+        let page = self.table.query::<Place>(found).await?;
+        page.values().next().map(|place| place.org).ok_or(Error::NotFound)
+    }
+
     /// Cards in one shard whose end is to be told.
     ///
     /// # Errors
@@ -145,5 +156,6 @@ impl BillingOfAll {
 /// Where an invoice lies: they are kept in the order in which they were made.
 #[derive(Debug, Clone, Copy, serde::Serialize, serde::Deserialize)]
 struct Place {
+    org: OrgId,
     created_at: Timestamp,
 }

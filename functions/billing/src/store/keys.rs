@@ -74,6 +74,36 @@ pub fn invoice_place(org: OrgId, invoice: &str) -> Key {
     Key::new(partition(org), format!("INVAT#{invoice}"))
 }
 
+/// A charge that paid an invoice.
+#[must_use]
+pub fn charge(org: OrgId, charge: &str) -> Key {
+    Key::new(partition(org), format!("{CHARGE}{charge}"))
+}
+
+/// A refund.
+#[must_use]
+pub fn refund(org: OrgId, refund: &str) -> Key {
+    Key::new(partition(org), format!("RF#{refund}"))
+}
+
+/// A dispute.
+#[must_use]
+pub fn dispute(org: OrgId, dispute: &str) -> Key {
+    Key::new(partition(org), format!("DP#{dispute}"))
+}
+
+/// Where a dispute lies, in the list of all.
+#[must_use]
+pub fn dispute_place(created_at: Timestamp, dispute: &str) -> Key {
+    Key::new(DISPUTES, format!("{created_at}#{dispute}"))
+}
+
+/// A posting of the ledger.
+#[must_use]
+pub fn posting(org: OrgId, at: Timestamp, source: &str) -> Key {
+    Key::new(format!("LED#{org}#{}", month_of(at)), source)
+}
+
 /// A way to pay.
 #[must_use]
 pub fn method(org: OrgId, method: &str) -> Key {
@@ -140,9 +170,33 @@ pub(super) const PRICES: &str = "CAT#stripe";
 pub(super) const PRICE: &str = "PRICE#";
 pub(super) const INVOICE: &str = "INV#";
 pub(super) const SITE: &str = "SITE#";
+pub(super) const CHARGE: &str = "CH#";
+pub(super) const RECONCILIATIONS: &str = "RECONCILIATIONS";
+pub(super) const DISPUTES: &str = "DISPUTES";
+pub(super) const LIVE: &str = "SUB";
 pub(super) const METHOD: &str = "PM#";
 pub(super) const SUBSCRIPTION: &str = "SUB#";
 pub(super) const DUNNING: &str = "DUN#";
+
+/// The month of a moment in UTC, such as `2026-11`.
+#[must_use]
+pub fn month_of(at: Timestamp) -> String {
+    at.to_string().chars().take(7).collect()
+}
+
+/// The index partition that an organisation's postings of a month are read from.
+pub(super) fn ledger(at: Timestamp, org: OrgId) -> String {
+    ledger_shard(&month_of(at), org.ulid() % SHARDS)
+}
+
+pub(super) fn ledger_shard(month: &str, shard: u128) -> String {
+    format!("LEDGER#{month}#{shard}")
+}
+
+/// The index partition of the subscriptions that ended in a month.
+pub(super) fn ended(month: &str) -> String {
+    format!("ENDED#SUB#{month}")
+}
 
 pub(super) fn partition(org: OrgId) -> String {
     format!("ORG#{org}")

@@ -8,8 +8,11 @@
 //! | founder | `ORG#o` / `FOUNDER` | |
 //! | entitlements | `ORG#o` / `ENT` | |
 //! | trial | `ORG#o` / `TRIAL#product` | gsi2 `DUE#TRIAL#n` |
-//! | subscription, those before it | `ORG#o` / `SUB#product`, `SUBH#product#n` | gsi1 `STRIPE#sub` |
-//! | invoice, where it lies | `ORG#o` / `INV#created#in`, `INVAT#in` | |
+//! | subscription, those before it | `ORG#o` / `SUB#product`, `SUBH#product#n` | gsi1 `STRIPE#sub`, gsi2 `DUE#SUB#n` while live, `ENDED#SUB#month` after |
+//! | invoice, where it lies | `ORG#o` / `INV#created#in`, `INVAT#in` | the place: gsi1 `STRIPE#in` |
+//! | charge, refund | `ORG#o` / `CH#ch`, `RF#re` | gsi1 `STRIPE#ch` |
+//! | dispute, its place in the list of all | `ORG#o` / `DP#dp`, `DISPUTES` / `created#dp` | gsi1 `STRIPE#dp`, gsi2 `DUE#DISPUTE#n` |
+//! | posting | `LED#o#month` / `source` | gsi1 `LEDGER#month#n` |
 //! | payment method | `ORG#o` / `PM#pm` | gsi2 `DUE#CARD#n` |
 //! | site that counts | `ORG#o` / `SITE#s` | |
 //! | quote | `ORG#o` / `QUOTE#id` | |
@@ -17,16 +20,18 @@
 //! | call of Stripe | `ORG#o` / `OP#action#entity` | gsi2 `DUE#OP#n` |
 //! | dunning | `ORG#o` / `DUN#invoice` | gsi2 `DUE#DUNNING#n` |
 //! | event of Stripe's | `EVT#evt` / `EVT` | gsi2 `DUE#EVTFAIL` if it failed |
-//! | comparison, what it found | `RECON#date` / `RUN`, `DIFF#id` | |
+//! | comparison, what it found | `RECON#date` / `RUN`, `DIFF#id` | gsi1 `RECONCILIATIONS` |
 //! | how far events were read | `CUR#events` / `CUR` | |
 //! | price | `CAT#stripe` / `PRICE#key` | |
 //! | mark of a trial | `TRIALFP#<sha-256 of mailbox or domain>` / `MARK` | |
 
 pub mod accounts;
 pub mod catalog;
+pub mod charges;
 pub mod inbox;
 pub mod invoices;
 pub mod keys;
+pub mod ledger;
 pub mod ops;
 pub mod reconciliations;
 pub mod sites;

@@ -1,9 +1,9 @@
 //! What the daily comparison with Stripe found.
 
 use domain::billing::Product;
-use domain::{OrgId, Timestamp};
+use domain::{OrgId, Timestamp, UserId};
 use platform::Result;
-use platform::store::{Query, Write};
+use platform::store::{Index, LastKey, Page, Query, Stored, Write};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,7 @@ use super::{BillingOfAll, keys};
 pub struct Reconciliation {
     /// The day, in UTC.
     pub date: String,
-    /// How many of Stripe's subscriptions and open invoices were looked at.
+    /// How many of Stripe's subscriptions, open invoices and movements of money were looked at.
     pub checked: u64,
     /// How many of them were not as they were kept here.
     pub differing: u64,
@@ -29,14 +29,29 @@ pub struct Difference {
     pub object: String,
     /// Whose it is.
     pub org: OrgId,
-    /// Of which product.
-    pub product: Product,
+    /// Of which product, if of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub product: Option<Product>,
     /// Its status as it was kept here; absent if nothing was kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept: Option<String>,
     /// Its status at Stripe.
     pub found: String,
     /// When that was seen.
+    pub at: Timestamp,
+    /// What staff said of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved: Option<Resolution>,
+}
+
+/// What staff said of a difference.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Resolution {
+    /// What it came from.
+    pub note: String,
+    /// Who says so.
+    pub by: UserId,
+    /// When.
     pub at: Timestamp,
 }
 
@@ -55,7 +70,38 @@ impl BillingOfAll {
     /// # Errors
     /// `unavailable`, `internal`.
     pub async fn conclude(&self, run: &Reconciliation) -> Result<()> {
-        self.table.write(Write::put(keys::reconciliation(&run.date), "reconciliation", run)).await
+        let write = Write::put(keys::reconciliation(&run.date), "reconciliation", run);
+        self.table.write(write.index(Index::Gsi1, keys::RECONCILIATIONS, run.date.clone())).await
+    }
+
+    /// The comparisons, newest first.
+    ///
+    /// # Errors
+    /// `unavailable`, `internal`.
+    pub async fn reconciliations(&self, limit: u32, after: Option<LastKey>) -> Result<Page<Reconciliation>> {
+        let all = Query::pk(keys::RECONCILIATIONS).index(Index::Gsi1).reverse();
+        self.table.query(all.limit(limit).after(after)).await
+    }
+
+    /// A difference; `None` if there is none.
+    ///
+    /// # Errors
+    /// `unavailable`, `internal`.
+    pub async fn difference(&self, date: &str, object: &str) -> Result<Option<Stored<Difference>>> {
+        self.table.get_consistent(&keys::difference(date, object)).await
+    }
+
+    /// Stores what staff said of a difference.
+    ///
+    /// # Errors
+    /// `version_conflict` when another write came between.
+    pub async fn resolve(
+        &self,
+        was: &Stored<Difference>,
+        is: &Difference,
+        once: Option<Write>,
+    ) -> Result<()> {
+        self.table.transact([Write::replace(was, is)].into_iter().chain(once)).await
     }
 
     /// A day's comparison and what it found; `None` if there was none.

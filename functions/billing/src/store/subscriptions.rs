@@ -50,11 +50,23 @@ impl Billing {
             Some(event) => write.event(envelope(origin, self.org, event)),
             None => write,
         };
+        let write = self.listed(write, next);
         let closed = closed.as_ref().map(|closed| {
             let key = keys::subscription_history(self.org, closed.product, closed.generation);
-            Write::put(key, "closed_subscription", closed)
+            self.listed(Write::put(key, "closed_subscription", closed), closed)
         });
         [write].into_iter().chain(closed).collect()
+    }
+
+    /// Puts a subscription among those that are paid for, or those that ended in a month.
+    fn listed(&self, write: Write, subscription: &Subscription) -> Write {
+        let sort = format!("{}#{}", self.org, subscription.product);
+        let observed = &subscription.observed;
+        match (subscription.first_paid_at, observed.ended_at) {
+            (None, _) => write.unindex(Index::Gsi2),
+            (Some(_), None) => write.index(Index::Gsi2, keys::due(keys::LIVE, self.org), sort),
+            (Some(_), Some(at)) => write.index(Index::Gsi2, keys::ended(&keys::month_of(at)), sort),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use local::harness::Client;
 use local::stripe::PaidBy;
 use serde_json::{Value, json};
 
-use crate::{held, items, refused, staff, told};
+use crate::{audit, held, items, refused, staff, told};
 
 const CHECKOUT: &str = "/v1/billing/checkout";
 const LAUNCH: &str = "hosting_launch_month_usd";
@@ -80,6 +80,7 @@ async fn a_paid_checkout_converts_the_trial() {
     let again = refused(anna.post(CHECKOUT, json!({"price": LAUNCH}))).await;
     assert_eq!(again, (409, "already_subscribed".to_owned()));
     assert_eq!(refused(anna.post_empty("/v1/trials/hosting")).await.0, 409);
+    audit::check(&stack).await;
 }
 
 #[tokio::test]
@@ -118,6 +119,7 @@ async fn the_return_page_knows_before_any_webhook() {
     stack.settle().await;
     assert_eq!(outcome(&stack, &anna), bought());
     assert_eq!(told(&stack, &anna, "billing.subscription_activated"), 1);
+    audit::check(&stack).await;
 }
 
 #[tokio::test]
@@ -141,6 +143,7 @@ async fn one_price_is_one_session_and_another_takes_its_place() {
     for wrong in ["hosting_trial_month_usd", "rockets_big_month_usd", ""] {
         assert_eq!(refused(anna.post(CHECKOUT, json!({"price": wrong}))).await.0, 422, "{wrong}");
     }
+    audit::check(&stack).await;
 }
 
 #[tokio::test]
@@ -157,6 +160,7 @@ async fn wishes_at_once_make_one_customer_and_one_session() {
     }
     assert_eq!(stack.stripe().objects("customer").len(), 1);
     assert_eq!(stack.stripe().objects("checkout.session").len(), 1);
+    audit::check(&stack).await;
 }
 
 #[tokio::test]
@@ -174,6 +178,7 @@ async fn an_answer_that_is_lost_makes_no_second_session() {
     open(&anna, LAUNCH).await;
     assert_eq!(stack.stripe().objects("customer").len(), 1);
     assert_eq!(stack.stripe().objects("checkout.session").len(), 1);
+    audit::check(&stack).await;
 }
 
 #[tokio::test]
@@ -207,6 +212,7 @@ async fn a_failure_that_stripe_keeps_is_got_round() {
     stack.advance(Duration::from_secs(180)).await;
     open(&anna, LAUNCH).await;
     assert_eq!(stack.stripe().objects("checkout.session").len(), 1);
+    audit::check(&stack).await;
 }
 
 #[tokio::test]
@@ -222,6 +228,7 @@ async fn a_debit_on_its_way_keeps_the_trial_until_it_fails() {
     stack.travel(6).await;
     assert_eq!(state(&stack, &anna, "trial"), "active", "the trial goes on where it was");
     assert_eq!(told(&stack, &anna, "billing.trial_converted"), 0);
+    audit::check(&stack).await;
 }
 
 #[tokio::test]
@@ -235,6 +242,7 @@ async fn a_debit_that_arrives_converts_on_the_day_it_does() {
     assert_eq!(state(&stack, &anna, "trial"), "converting");
     stack.travel(2).await;
     assert_eq!(outcome(&stack, &anna), bought());
+    audit::check(&stack).await;
 }
 
 #[tokio::test]
@@ -252,6 +260,7 @@ async fn a_checkout_that_nobody_pays_is_over_after_its_time() {
         (410, "expired".to_owned())
     );
     assert_ne!(id(&open(&anna, LAUNCH).await), id(&checkout));
+    audit::check(&stack).await;
 }
 
 #[tokio::test]
@@ -264,6 +273,7 @@ async fn another_organisations_checkout_is_not_found() {
     assert_eq!(refused(boris.delete(&path)).await, (404, "not_found".to_owned()));
     let member = stack.join(&anna, "member@example.com", domain::accounts::Role::Member).await;
     assert_eq!(refused(member.post(CHECKOUT, json!({"price": LAUNCH}))).await.0, 403);
+    audit::check(&stack).await;
 }
 
 #[tokio::test]
@@ -279,4 +289,5 @@ async fn the_catalogue_is_brought_to_stripe_once() {
     assert_eq!((&launch["unit_amount"], &launch["currency"]), (&json!(29_900), &json!("usd")));
     let anna = stack.verified("anna@example.com").await;
     assert_eq!(refused(anna.post_empty(path)).await, (403, "not_staff".to_owned()));
+    audit::check(&stack).await;
 }

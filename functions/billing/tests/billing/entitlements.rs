@@ -3,7 +3,7 @@
 use local::Stack;
 use serde_json::json;
 
-use crate::{DAY, HOUR, after, back, held, refused, verified_for};
+use crate::{DAY, HOUR, after, audit, back, held, refused, verified_for};
 
 #[tokio::test]
 async fn what_an_organisation_may_use_reaches_every_call() {
@@ -15,6 +15,7 @@ async fn what_an_organisation_may_use_reaches_every_call() {
     assert_eq!(told["products"]["costs"]["limits"]["scans_per_hour"], 5, "what is free needs no trial");
     assert_eq!((&held(&stack, &anna)["version"], &told["version"]), (&json!(2), &json!(2)));
     assert_eq!(anna.get("/v1/me").await.ok()["organisation"]["entitlements"]["version"], 2);
+    audit::check(&stack).await;
 }
 
 #[tokio::test]
@@ -45,6 +46,7 @@ async fn an_older_version_takes_no_newer_ones_place() {
     stack.queue("accounts-entitlements").send(unknown).await;
     let letters = stack.expect_dead_letters(1).await;
     assert!(letters[0].0.ends_with("accounts-entitlements-dead-letters"));
+    audit::check(&stack).await;
 }
 
 #[tokio::test]
@@ -67,6 +69,7 @@ async fn products_heed_the_end_of_a_trial_at_once_and_its_expiry_in_full() {
     after(&stack, 3 * DAY).await;
     let anna = back(&stack, &anna).await;
     assert_eq!(refused(anna.post(sites, json!({"label": "late"}))).await, (402, "plan_required".to_owned()));
+    audit::check(&stack).await;
 }
 
 #[tokio::test]
@@ -78,4 +81,5 @@ async fn a_paid_plan_that_was_asked_for_is_no_trial() {
     anna.post_empty("/v1/trials/hosting").await.expect(201);
     stack.settle().await;
     assert_eq!(held(&stack, &anna)["products"]["hosting"]["plan"], "trial");
+    audit::check(&stack).await;
 }

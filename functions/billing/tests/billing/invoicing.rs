@@ -5,7 +5,7 @@ use local::harness::Client;
 use local::stripe::PaidBy;
 use serde_json::{Value, json};
 
-use crate::refused;
+use crate::{audit, refused};
 
 const LAUNCH: &str = "hosting_launch_month_eur";
 
@@ -27,6 +27,7 @@ async fn a_consumer_pays_the_tax_of_their_country() {
     assert!(invoice["pdf_url"].is_string() && invoice["number"].is_string(), "{invoice}");
     let one = anna.get(&format!("/v1/billing/invoices/{}", invoice["id"].as_str().unwrap())).await.ok();
     assert_eq!(one, invoice);
+    audit::check(&stack).await;
 }
 
 #[tokio::test]
@@ -44,6 +45,7 @@ async fn a_business_of_another_country_owes_the_tax_itself() {
     let invoice = buy(&stack, &anna).await;
     assert_eq!((&invoice["tax"]["minor"], &invoice["total"]["minor"]), (&json!(0), &json!(27_900)));
     assert_eq!(anna.delete(path).await.ok()["tax_ids"], json!([]));
+    audit::check(&stack).await;
 }
 
 #[tokio::test]
@@ -61,4 +63,5 @@ async fn what_is_wrong_in_an_address_is_told_with_its_place() {
     for path in ["/v1/billing/account", "/v1/billing/invoices", "/v1/billing/payment-methods"] {
         assert_eq!(refused(member.get(path)).await, (403, "role_too_low".to_owned()), "{path}");
     }
+    audit::check(&stack).await;
 }

@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod audit;
 mod checkout;
 mod entitlements;
 mod invoicing;
+mod money;
 mod plans;
 mod subscriptions;
 mod trials;

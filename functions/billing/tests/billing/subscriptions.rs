@@ -8,7 +8,7 @@ use local::harness::Client;
 use local::stripe::PaidBy;
 use serde_json::{Value, json};
 
-use crate::{DAY, back, held, items, refused, told};
+use crate::{DAY, audit, back, held, items, refused, told};
 
 const LAUNCH: &str = "hosting_launch_month_usd";
 const HOSTING: &str = "/v1/billing/subscriptions/hosting";
@@ -81,6 +81,7 @@ async fn an_upgrade_costs_what_its_quote_says() {
     );
     assert_eq!(refused(anna.patch(HOSTING, taking(&quote))).await, (409, "quote_used".to_owned()));
     assert_eq!(told(&stack, &anna, "billing.subscription_changed"), 1);
+    audit::check(&stack).await;
 }
 
 #[tokio::test]
@@ -90,6 +91,7 @@ async fn a_quote_is_good_for_ten_minutes() {
     let quote = quoted(&anna, "hosting_growth_month_usd").await;
     stack.core().clock.advance(Duration::from_secs(601)).unwrap();
     assert_eq!(refused(anna.patch(HOSTING, taking(&quote))).await, (410, "quote_expired".to_owned()));
+    audit::check(&stack).await;
 }
 
 #[tokio::test]
@@ -119,6 +121,7 @@ async fn a_downgrade_waits_for_the_periods_end_and_can_be_taken_back() {
     anna.patch(HOSTING, taking(&down)).await.expect(200);
     stack.travel(32).await;
     assert_eq!(held(&stack, &anna)["products"]["hosting"]["plan"], "launch");
+    audit::check(&stack).await;
 }
 
 #[tokio::test]
@@ -133,6 +136,7 @@ async fn an_upgrade_that_is_declined_does_not_take_place() {
     stack.settle().await;
     assert_eq!(held(&stack, &anna)["products"]["hosting"]["plan"], "launch");
     assert_eq!(items(&stack, &anna, "subscription")[0]["plan"], "launch");
+    audit::check(&stack).await;
 }
 
 #[tokio::test]
@@ -167,6 +171,7 @@ async fn a_subscription_is_ended_resumed_and_ended_for_good() {
     stack.settle().await;
     assert_eq!(held(&stack, &anna)["products"]["hosting"]["access"], "full");
     assert_eq!(items(&stack, &anna, "closed_subscription").len(), 1);
+    audit::check(&stack).await;
 }
 
 #[tokio::test]
@@ -179,6 +184,7 @@ async fn a_pause_shuts_the_door_until_it_is_over() {
     assert_eq!(anna.post_empty(&format!("{HOSTING}/resume")).await.ok()["status"], "active");
     stack.settle().await;
     assert_eq!(held(&stack, &anna)["products"]["hosting"]["access"], "full");
+    audit::check(&stack).await;
 }
 
 #[tokio::test]
@@ -203,6 +209,7 @@ async fn who_does_not_pay_is_restricted_suspended_and_ended() {
     assert_eq!((&ladder()["state"], access()), (&json!("canceled"), json!("none")));
     assert_eq!(items(&stack, &anna, "subscription")[0]["status"], "canceled");
     assert_eq!(told(&stack, &anna, "billing.subscription_canceled"), 1);
+    audit::check(&stack).await;
 }
 
 #[tokio::test]
@@ -231,6 +238,7 @@ async fn another_card_and_a_payment_open_the_door_again() {
     let boris = stack.verified("boris@example.com").await;
     assert_eq!(refused(boris.get(&path)).await, (404, "not_found".to_owned()));
     assert_eq!(refused(boris.delete(&format!("{methods}/{visa}"))).await, (404, "not_found".to_owned()));
+    audit::check(&stack).await;
 }
 
 #[tokio::test]
@@ -261,4 +269,5 @@ async fn without_stripes_page_the_browser_pays_with_a_secret() {
     assert!(anna.post_empty("/v1/billing/portal").await.expect(201)["url"].is_string());
     let again = refused(anna.post(path, json!({"price": "costs_pro_month_usd"}))).await;
     assert_eq!(again, (409, "already_subscribed".to_owned()));
+    audit::check(&stack).await;
 }

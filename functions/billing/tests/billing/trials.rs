@@ -4,7 +4,7 @@ use domain::accounts::Role;
 use local::Stack;
 use serde_json::json;
 
-use crate::{DAY, HOUR, after, back, held, items, refused, staff, told, verified_for};
+use crate::{DAY, HOUR, after, audit, back, held, items, refused, staff, told, verified_for};
 
 const HOSTING: &str = "/v1/trials/hosting";
 
@@ -46,6 +46,7 @@ async fn signing_up_starts_the_trial_once() {
     assert_eq!(refused(anna.post_empty(HOSTING)).await, (409, "trial_used".to_owned()));
     assert_eq!(refused(anna.post_empty("/v1/trials/rockets")).await, (404, "not_found".to_owned()));
     assert_eq!(refused(anna.post_empty("/v1/trials/costs")).await.0, 409);
+    audit::check(&stack).await;
 }
 
 #[tokio::test]
@@ -60,6 +61,7 @@ async fn two_starts_at_once_make_one_trial() {
     let first = boris.post_empty(HOSTING).await;
     let again = boris.post_empty(HOSTING).await;
     assert_eq!((again.expect(201), again.header("idempotent-replayed")), (first.expect(201), "true"));
+    audit::check(&stack).await;
 }
 
 #[tokio::test]
@@ -78,6 +80,7 @@ async fn a_company_and_a_mailbox_try_once() {
     assert_eq!(tried("carla.m@gmail.com").await.0, 200);
     assert_eq!(tried("carlam+again@gmail.com").await.0, 404, "the same mailbox");
     assert_eq!(tried("dora@gmail.com").await.0, 200, "a free mail provider is nobody's company");
+    audit::check(&stack).await;
 }
 
 #[tokio::test]
@@ -109,6 +112,7 @@ async fn a_trial_is_told_of_in_time_and_ends_in_order() {
     }
     assert_eq!((state(), told_of("trial_purged")), (json!("purged"), 1));
     assert_eq!(told_of("trial_notice_due"), 3);
+    audit::check(&stack).await;
 }
 
 #[tokio::test]
@@ -122,6 +126,7 @@ async fn a_sweep_that_was_away_takes_every_step_and_leaves_a_day() {
     assert_eq!(told(&stack, &anna, "billing.trial_notice_due"), 0, "no notice of what is over");
     after(&stack, DAY + HOUR).await;
     assert_eq!(items(&stack, &anna, "trial")[0]["state"], "expired");
+    audit::check(&stack).await;
 }
 
 #[tokio::test]
@@ -145,6 +150,7 @@ async fn staff_prolong_a_trial_once() {
     stack.settle().await;
     assert_eq!(held(&stack, &anna)["products"]["hosting"]["access"], "full");
     assert_eq!(told(&stack, &anna, "billing.trial_extended"), 1);
+    audit::check(&stack).await;
 }
 
 #[tokio::test]
@@ -161,6 +167,7 @@ async fn an_owner_ends_a_trial_and_nobody_else() {
     stack.settle().await;
     assert_eq!(told(&stack, &anna, "billing.trial_canceled"), 1);
     assert_eq!(held(&stack, &anna)["products"]["hosting"]["access"], "none");
+    audit::check(&stack).await;
 }
 
 #[tokio::test]
@@ -173,4 +180,5 @@ async fn the_old_systems_clients_ask_by_organisation() {
     assert_eq!(refused(boris.get(&path)).await, (404, "not_found".to_owned()));
     assert_eq!(refused(anna.get("/v1/trial-status/acme")).await, (404, "not_found".to_owned()));
     assert_eq!(refused(stack.client().get(&path)).await.0, 401);
+    audit::check(&stack).await;
 }

@@ -3,7 +3,7 @@
 use local::Stack;
 use serde_json::{Value, json};
 
-use crate::staff;
+use crate::{audit, staff};
 
 const PATH: &str = "/v1/webhooks/stripe";
 
@@ -55,6 +55,7 @@ async fn only_what_stripe_signed_just_now_is_taken_in() {
     assert_eq!(send(&stack, &body, &format!("{},v1=00", sign(now))).await, 200, "any good signature will do");
     stack.settle().await;
     assert_eq!(inbox(&stack).len(), 1);
+    audit::check(&stack).await;
 }
 
 #[tokio::test]
@@ -66,6 +67,7 @@ async fn an_event_of_the_other_mode_changes_nothing() {
     stack.settle().await;
     assert_eq!(inbox(&stack)[0]["state"], "skipped");
     assert!(stack.calls_of("project_stripe").is_empty());
+    audit::check(&stack).await;
 }
 
 #[tokio::test]
@@ -76,6 +78,7 @@ async fn what_is_unknown_is_kept_and_passed_over() {
     stack.stripe().webhooks().forge(unknown);
     stack.settle().await;
     assert_eq!(inbox(&stack)[0]["state"], "skipped");
+    audit::check(&stack).await;
 }
 
 #[tokio::test]
@@ -110,6 +113,7 @@ async fn an_event_that_cannot_be_worked_on_waits_for_people_and_others_pass() {
     assert_eq!(state(), "done");
     assert_eq!(staff.get("/v1/admin/webhooks").await.ok()["items"], json!([]));
     assert_eq!(staff.post_empty("/v1/admin/webhooks/evt_other/replay").await.status, 404);
+    audit::check(&stack).await;
 }
 
 #[tokio::test]
@@ -131,4 +135,5 @@ async fn what_was_changed_by_hand_is_found_and_mended_at_night() {
     assert_eq!((&found["object"], &found["org"]), (&tampered["stripe_id"], &json!(anna.org())));
     assert!(found["kept"].as_str().unwrap().starts_with("past_due"), "{found}");
     assert_eq!(stack.table("billing").of_kind("reconciliation")[0]["differing"], 1);
+    audit::check(&stack).await;
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Currency, Product};
+use super::{Currency, Invoice, InvoiceStatus, Product};
 use crate::{OrgId, Timestamp};
 
 /// An account of the ledger.
@@ -96,6 +96,13 @@ impl Occasion {
     pub fn credit_applied(self, amount: i64) -> Posting {
         use LedgerAccount::{CustomerCredit, Receivable};
         self.post("credit_applied", &[(CustomerCredit, amount), (Receivable, -amount)])
+    }
+
+    /// Credit that paid a part of an invoice came back with it.
+    #[must_use]
+    pub fn credit_returned(self, amount: i64) -> Posting {
+        use LedgerAccount::{CustomerCredit, Receivable};
+        self.post("credit_returned", &[(CustomerCredit, -amount), (Receivable, amount)])
     }
 
     /// A customer was given credit, tax included, for what was invoiced.
@@ -206,6 +213,44 @@ impl Leg {
     }
 }
 
+/// The movements of an invoice since it was last seen. `credit` is what of it the customer's credit paid, `fee` what Stripe
+/// kept of the payment.
+#[must_use]
+pub fn of_invoice(previous: Option<&Invoice>, next: &Invoice, credit: i64, fee: i64) -> Vec<Posting> {
+    let occasion = |at: Timestamp| Occasion {
+        reference: next.id.clone(),
+        org: next.org,
+        product: next.product,
+        at,
+        currency: next.total.currency,
+    };
+    let (tax, subtotal) = (next.tax.minor, next.total.minor - next.tax.minor);
+    let before = previous.map(|previous| &previous.status);
+    let is_new = |status: &InvoiceStatus| next.status == *status && before != Some(status);
+    let mut postings = Vec::new();
+    let Some(finalized_at) = next.finalized_at else { return postings };
+    if previous.is_none_or(|previous| previous.finalized_at.is_none()) {
+        postings.push(occasion(finalized_at).invoice_finalized(subtotal, tax));
+        postings.push(occasion(finalized_at).credit_applied(credit));
+    }
+    if is_new(&InvoiceStatus::Paid) {
+        let at = next.paid_at.unwrap_or(finalized_at);
+        if before == Some(&InvoiceStatus::Uncollectible) {
+            postings.push(occasion(at).written_on(next.paid.minor));
+        }
+        postings.push(occasion(at).invoice_paid(next.paid.minor, fee));
+    }
+    if is_new(&InvoiceStatus::Void) {
+        postings.push(occasion(finalized_at).invoice_voided(subtotal, tax));
+        postings.push(occasion(finalized_at).credit_returned(credit));
+    }
+    if is_new(&InvoiceStatus::Uncollectible) {
+        postings.push(occasion(finalized_at).written_off(next.remaining.minor));
+    }
+    postings.retain(|posting| !posting.legs.is_empty());
+    postings
+}
+
 /// What each account holds of each currency: debits less credits.
 #[must_use]
 pub fn balances<'a>(
@@ -304,7 +349,7 @@ mod tests {
             let of = |what: &str| occasion(what, currency);
             let mut postings: Vec<Posting> = Vec::new();
             let mut open: Vec<Open> = Vec::new();
-            let mut charges: Vec<(Charge, i64)> = Vec::new();
+            let mut charges: Vec<Charge> = Vec::new();
             let (mut at_stripe, mut credit) = (0_i64, 0_i64);
             for (number, happening) in history.into_iter().enumerate() {
                 match happening {
@@ -328,43 +373,44 @@ mod tests {
                         at_stripe += amount - fee;
                         let amount = Money::new(amount, currency);
                         let charge = Charge {
-                            id: invoice.name, org: OrgId::from_ulid(1), amount, refunded: 0, disputed: 0,
+                            id: invoice.name.clone(), org: OrgId::from_ulid(1), product: None, invoice: invoice.name,
+                            amount, tax: invoice.tax, refunded: 0, disputed: 0, reserved: BTreeMap::new(),
                         };
-                        charges.push((charge, invoice.tax));
+                        charges.push(charge);
                     },
                     Happening::Void => if let Some(invoice) = open.pop() {
                         postings.push(of(&invoice.name).invoice_voided(invoice.subtotal, invoice.tax));
                         credit += invoice.credited;
-                        postings.push(of(&invoice.name).credit_applied(-invoice.credited));
+                        postings.push(of(&invoice.name).credit_returned(invoice.credited));
                     },
                     Happening::WriteOff => if let Some(invoice) = open.pop() {
                         let owed = invoice.subtotal + invoice.tax - invoice.credited;
                         postings.push(of(&invoice.name).written_off(owed));
                     },
-                    Happening::Refund { part, fails } => if let Some((charge, tax)) = charges.last_mut()
-                        && let Ok(refunded) = charge.refund(part) {
-                        let of_tax = round_half_up(
-                            i128::from(*tax) * i128::from(part), i128::from(charge.amount.minor)).min(part);
+                    Happening::Refund { part, fails } => if let Some(charge) = charges.last_mut()
+                        && let Ok(asked) = charge.refund("a", part) {
+                        let of_tax = charge.tax_in(part);
                         let name = format!("re_{number}");
                         postings.push(of(&name).refunded(part, of_tax));
                         at_stripe -= part;
-                        *charge = refunded;
+                        let before = charge.refunded;
+                        *charge = asked.release("a").refunded(before + part);
                         if fails {
                             postings.push(of(&name).refund_failed(part, of_tax));
                             at_stripe += part;
-                            *charge = charge.refund_failed(part);
+                            *charge = charge.refunded(before);
                         }
                     },
-                    Happening::Dispute { fee, won } => if let Some((charge, _)) = charges.last_mut()
+                    Happening::Dispute { fee, won } => if let Some(charge) = charges.last_mut()
                         && charge.disputed == 0 {
-                        *charge = charge.dispute(charge.amount.minor);
+                        *charge = charge.disputed(charge.amount.minor);
                         let (name, amount) = (format!("dp_{number}"), charge.disputed);
                         postings.push(of(&name).dispute_opened(amount, fee));
                         at_stripe -= amount + fee;
                         if won {
                             postings.push(of(&name).dispute_won(amount, fee));
                             at_stripe += amount + fee;
-                            *charge = charge.dispute_won();
+                            *charge = charge.disputed(0);
                         } else {
                             postings.push(of(&name).dispute_lost(amount));
                         }
@@ -374,7 +420,7 @@ mod tests {
                         at_stripe -= amount;
                     }
                 }
-                for (charge, _) in &charges {
+                for charge in &charges {
                     prop_assert!(charge.refunded + charge.disputed <= charge.amount.minor);
                 }
             }

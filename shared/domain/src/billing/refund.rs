@@ -1,11 +1,18 @@
 //! What goes back to a payer: refunds that are made, and disputes that are lost. Never more than was paid.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::events::{DisputeClosed, DisputeOpened, RefundFailed, RefundMade};
+use super::money::round_half_up;
 use super::{Money, Product, Transition};
 use crate::{OrgId, Refusal, Timestamp};
+
+/// How long before evidence is due staff are called.
+const CALLED: Duration = Duration::from_secs(24 * 3_600);
 
 /// A payment, as far as what goes back of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -14,12 +21,22 @@ pub struct Charge {
     pub id: String,
     /// Whose.
     pub org: OrgId,
+    /// Of which product, if of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub product: Option<Product>,
+    /// The invoice that it paid.
+    pub invoice: String,
     /// What was paid.
     pub amount: Money,
+    /// The tax in it.
+    pub tax: i64,
     /// What went back, or is on its way.
     pub refunded: i64,
     /// What the payer disputes.
     pub disputed: i64,
+    /// What is about to go back, by who asked for it: Stripe does not know of it yet.
+    #[serde(default)]
+    pub reserved: BTreeMap<String, i64>,
 }
 
 /// A refund, as Stripe has it.
@@ -109,14 +126,15 @@ impl Charge {
     /// What can still go back.
     #[must_use]
     pub fn left(&self) -> i64 {
-        (self.amount.minor - self.refunded - self.disputed).max(0)
+        (self.amount.minor - self.refunded - self.disputed - self.reserved.values().sum::<i64>()).max(0)
     }
 
-    /// So much is to go back. The write is conditional on what went back before, so that two at once are one after the other.
+    /// So much is to go back, as somebody asked. The write is conditional on what went back before, so that two at once are
+    /// one after the other.
     ///
     /// # Errors
     /// 409 `disputed` while or after the payer disputes it, `over_refund`; 422 at `/amount`.
-    pub fn refund(&self, minor: i64) -> Result<Self, Refusal> {
+    pub fn refund(&self, by: &str, minor: i64) -> Result<Self, Refusal> {
         if minor <= 0 {
             return Err(Refusal::invalid("/amount", "expected an amount above nothing"));
         }
@@ -129,26 +147,39 @@ impl Charge {
             let message = format!("Only {left} of the payment is left.");
             return Err(Refusal::conflict("over_refund", message).with("left_minor", self.left()));
         }
-        Ok(Self { refunded: self.refunded + minor, ..self.clone() })
+        let mut next = self.clone();
+        next.reserved.insert(by.to_owned(), minor);
+        Ok(next)
     }
 
-    /// A refund came back.
+    /// What was asked for has gone back, or will not.
     #[must_use]
-    pub fn refund_failed(&self, minor: i64) -> Self {
-        Self { refunded: (self.refunded - minor.max(0)).max(0), ..self.clone() }
+    pub fn release(&self, by: &str) -> Self {
+        let mut next = self.clone();
+        next.reserved.remove(by);
+        next
     }
 
-    /// The payer disputes so much; what went back already cannot be had again.
+    /// What Stripe says went back.
     #[must_use]
-    pub fn dispute(&self, minor: i64) -> Self {
+    pub fn refunded(&self, minor: i64) -> Self {
+        Self { refunded: minor.clamp(0, self.amount.minor), ..self.clone() }
+    }
+
+    /// What the payer disputes now; what went back already cannot be had again.
+    #[must_use]
+    pub fn disputed(&self, minor: i64) -> Self {
         let most = self.amount.minor - self.refunded;
-        Self { disputed: self.disputed.max(minor.clamp(0, most.max(0))), ..self.clone() }
+        Self { disputed: minor.clamp(0, most.max(0)), ..self.clone() }
     }
 
-    /// A dispute was won.
+    /// The tax in a part of it.
     #[must_use]
-    pub fn dispute_won(&self) -> Self {
-        Self { disputed: 0, ..self.clone() }
+    pub fn tax_in(&self, minor: i64) -> i64 {
+        if self.amount.minor == 0 {
+            return 0;
+        }
+        round_half_up(i128::from(self.tax) * i128::from(minor), i128::from(self.amount.minor))
     }
 }
 
@@ -182,6 +213,25 @@ impl Refund {
 }
 
 impl Dispute {
+    /// How much of the charge it keeps from us.
+    #[must_use]
+    pub fn held(&self) -> i64 {
+        if self.is_closed() && self.status != "lost" { 0 } else { self.amount.minor }
+    }
+
+    /// When staff are called, if nothing happens before.
+    #[must_use]
+    pub fn call_at(&self) -> Option<Timestamp> {
+        let waits = matches!(self.status.as_str(), "needs_response" | "warning_needs_response");
+        self.due_by.filter(|_| waits && self.evidence_at.is_none()).map(|due_by| due_by - CALLED)
+    }
+
+    /// Staff were called.
+    #[must_use]
+    pub fn called(&self) -> Self {
+        Self { next_at: None, ..self.clone() }
+    }
+
     /// Whether it is decided.
     #[must_use]
     pub fn is_closed(&self) -> bool {
@@ -238,18 +288,31 @@ mod tests {
 
     fn charge(minor: i64) -> Charge {
         let amount = Money::new(minor, Currency::USD);
-        Charge { id: "ch_1".to_owned(), org: OrgId::from_ulid(1), amount, refunded: 0, disputed: 0 }
+        Charge {
+            id: "ch_1".to_owned(),
+            org: OrgId::from_ulid(1),
+            product: None,
+            invoice: "in_1".to_owned(),
+            amount,
+            tax: minor / 6,
+            refunded: 0,
+            disputed: 0,
+            reserved: BTreeMap::new(),
+        }
     }
 
     #[test]
     fn e35_what_is_disputed_is_not_refunded_besides() {
-        let disputed = charge(1_000).refund(300).expect("a part").dispute(1_000);
+        let asked = charge(1_000).refund("a", 300).expect("a part");
+        assert_eq!((asked.refunded, asked.left()), (0, 700), "it is not gone, and cannot be had twice");
+        let disputed = asked.release("a").refunded(300).disputed(1_000);
         assert_eq!((disputed.disputed, disputed.left()), (700, 0));
-        assert_eq!(disputed.refund(1).map_err(|no| no.code), Err("disputed"));
-        assert_eq!(disputed.dispute_won().left(), 700);
-        let refusal = charge(1_000).refund(1_001).expect_err("too much");
+        assert_eq!(disputed.refund("b", 1).map_err(|no| no.code), Err("disputed"));
+        assert_eq!(disputed.disputed(0).left(), 700);
+        let refusal = charge(1_000).refund("c", 1_001).expect_err("too much");
         assert_eq!((refusal.code, &refusal.details["left_minor"]), ("over_refund", &1_000.into()));
-        assert_eq!(charge(1_000).refund(0).map_err(|no| no.code), Err("invalid"));
+        assert_eq!(charge(1_000).refund("d", 0).map_err(|no| no.code), Err("invalid"));
+        assert_eq!(charge(1_200).tax_in(1_200), 200);
     }
 
     #[test]
@@ -310,14 +373,18 @@ mod tests {
         ) {
             let mut charge = charge(minor);
             for (what, amount) in asked {
+                let asked = charge.reserved.get("a").copied().unwrap_or(0);
                 charge = match what {
-                    0..=2 => charge.refund(amount).unwrap_or(charge),
-                    3 => charge.dispute(amount),
-                    _ => charge.dispute_won(),
+                    0 => charge.refund("a", amount).unwrap_or(charge),
+                    1 => charge.release("a").refunded(charge.refunded + asked),
+                    2 => charge.release("a"),
+                    3 if asked == 0 => charge.disputed(amount),
+                    _ => charge.disputed(0),
                 };
-                prop_assert!(charge.refunded >= 0 && charge.disputed >= 0);
-                prop_assert!(charge.refunded + charge.disputed <= minor);
-                prop_assert_eq!(charge.left(), minor - charge.refunded - charge.disputed);
+                let asked: i64 = charge.reserved.values().sum();
+                prop_assert!(charge.refunded >= 0 && charge.disputed >= 0 && asked >= 0);
+                prop_assert!(charge.refunded + charge.disputed + asked <= minor);
+                prop_assert_eq!(charge.left(), minor - charge.refunded - charge.disputed - asked);
             }
         }
     }
