@@ -56,7 +56,7 @@ async fn a_part_goes_back_once_for_each_reference_and_never_more_than_was_paid()
         (json!({"reason": "order_change", "reference": "a b"}), "/reference"),
     ] {
         let answer = staff.post(&path, body).await;
-        assert_eq!((answer.status, answer.json()["errors"][0]["pointer"].as_str()), (422, Some(place)));
+        assert_eq!((answer.status, answer.json()["problems"][0]["pointer"].as_str()), (422, Some(place)));
     }
     let rest = json!({"reason": "order_change", "reference": "ticket-3"});
     assert_eq!(staff.post(&path, rest).await.expect(201)["amount"]["minor"], 19_900);
@@ -72,7 +72,7 @@ async fn a_part_goes_back_once_for_each_reference_and_never_more_than_was_paid()
     assert_eq!(told(&stack, &anna, "billing.refund_made"), 2);
     assert_eq!(booked(&stack, "refunds"), 29_900);
     let mails = stack.mails_to("anna@example.com").await;
-    assert_eq!(mails.iter().filter(|mail| mail.subject.contains("refund")).count(), 2, "the payer is told");
+    assert_eq!(mails.iter().filter(|mail| mail.subject.contains("come back to you")).count(), 2, "the payer is told");
     audit::check(&stack).await;
 }
 
