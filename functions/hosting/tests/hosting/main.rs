@@ -4,15 +4,23 @@
 
 mod access;
 mod audit;
+mod backups;
+mod billing;
 mod compensation;
 mod dns;
+mod domains;
+mod fleet;
 mod hosts;
 mod http;
 mod kills;
 mod labels;
+mod mailing;
+mod moving;
 mod operations;
 mod placement;
 mod provisioning;
+mod renaming;
+mod suspension;
 mod workers;
 
 use std::time::Duration;
@@ -90,6 +98,40 @@ async fn read(stack: &Stack, pk: &str, sk: &str) -> Value {
 /// An item of the area's table, null if there is none.
 fn item(stack: &Stack, kind: &str, id: &str) -> Value {
     stack.table("hosting").of_kind(kind).into_iter().find(|item| item["id"] == id).unwrap_or_default()
+}
+
+/// The buckets of sites.
+async fn buckets(stack: &Stack) -> Vec<String> {
+    let mut all = stack.cloud().s3().buckets().await;
+    all.retain(|name| name.starts_with("tenantry-local-site-"));
+    all
+}
+
+/// A person of the platform's staff.
+async fn staff(stack: &Stack) -> Client {
+    let client = stack.verified("staff@tenantry.example").await;
+    let user = client.user().to_owned();
+    let mut person = accounts_item(stack, &format!("USER#{user}"));
+    person["operator"] = json!(true);
+    stack.put_item("accounts", &person).await.unwrap();
+    client
+}
+
+/// Gives an organisation another hosting plan, as billing's event to accounts would.
+async fn entitled(stack: &Stack, org: &str, change: impl FnOnce(&mut Value)) {
+    let mut organisation = accounts_item(stack, &format!("ORG#{org}"));
+    let entitlements = &mut organisation["entitlements"];
+    let version = entitlements["version"].as_u64().unwrap();
+    entitlements["version"] = json!(version + 1);
+    change(&mut entitlements["products"]["hosting"]);
+    stack.put_item("accounts", &organisation).await.unwrap();
+}
+
+fn accounts_item(stack: &Stack, key: &str) -> Value {
+    let items = stack.table("accounts").items();
+    let mut found = items.into_iter().find(|item| item["pk"] == key && item["sk"] == "META").unwrap();
+    found.as_object_mut().unwrap().remove("event");
+    found
 }
 
 /// Status and code of a refusal.

@@ -40,7 +40,7 @@ async fn what_is_cancelled_in_time_leaves_nothing() {
     let states = status["steps"].as_array().unwrap().iter().map(|step| step["state"].as_str().unwrap());
     assert!(states.clone().all(|state| state == "compensated" || state == "pending"), "{status}");
     assert_eq!(anna.get(&asked.path()).await.ok()["state"], "rolled_back");
-    assert!(stack.cloud().s3().buckets().await.is_empty());
+    assert!(crate::buckets(&stack).await.is_empty());
     assert!(
         stack.table("hosting").of_kind("label_claim").is_empty(),
         "a name that was never served is free at once"
@@ -92,7 +92,7 @@ async fn a_site_is_taken_down_once_and_its_data_kept() {
     let site = anna.get(&asked.path()).await.ok();
     assert_eq!(site["state"], "retained");
     assert!(site["retained_until"].as_str().unwrap() > site["created_at"].as_str().unwrap());
-    assert!(stack.cloud().s3().buckets().await.contains(&bucket));
+    assert!(crate::buckets(&stack).await.contains(&bucket));
     assert_eq!(stack.browse("http://acme.sites.localhost/").await.status, 502, "the name is gone");
     assert_eq!(refused(anna.delete(&asked.path())).await, (410, "site_gone".to_owned()));
 }
@@ -107,7 +107,7 @@ async fn deleting_what_is_being_built_turns_it_back() {
     assert_eq!(deletion["operation"]["id"], asked.operation);
     until_operation(&stack, &asked.operation, "rolled_back").await;
     assert_eq!(anna.get(&asked.path()).await.ok()["state"], "purged");
-    assert!(stack.cloud().s3().buckets().await.is_empty());
+    assert!(crate::buckets(&stack).await.is_empty());
     assert_eq!(refused(anna.delete(&asked.path())).await, (410, "site_gone".to_owned()));
 }
 

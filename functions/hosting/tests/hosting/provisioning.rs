@@ -20,7 +20,7 @@ async fn a_site_gets_one_of_everything() {
 
     let cloud = stack.cloud();
     assert_eq!(cloud.ec2().instances().len(), 1);
-    assert_eq!(cloud.s3().buckets().await, [bucket]);
+    assert_eq!(crate::buckets(&stack).await, [bucket]);
     let zone = cloud.route53().zones().remove(0).id;
     let records: Vec<String> = cloud
         .route53()
@@ -85,7 +85,7 @@ async fn every_message_twice_and_in_any_order_makes_no_second_thing() {
     }
     audit::check(&stack).await;
     assert_eq!(stack.cloud().ec2().instances().len(), 1);
-    assert_eq!(stack.cloud().s3().buckets().await.len(), 4);
+    assert_eq!(crate::buckets(&stack).await.len(), 4);
     let steps = stack.table("hosting").of_kind("step");
     assert_eq!(steps.len(), 4 * 14);
     let logged = stack.table("hosting").of_kind("operation_log");

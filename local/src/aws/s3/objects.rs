@@ -25,6 +25,8 @@ pub struct ObjectInfo {
     pub key: String,
     /// Its size.
     pub size: u64,
+    /// Its tag, in quotation marks.
+    pub etag: String,
     /// When it was put, as S3 writes it; by real time.
     pub last_modified: String,
 }
@@ -62,6 +64,7 @@ impl S3 {
             objects.extend(answer.each("Contents").map(|object| ObjectInfo {
                 key: object.text_of("Key").unwrap_or_default().to_owned(),
                 size: object.text_of("Size").and_then(|size| size.parse().ok()).unwrap_or(0),
+                etag: object.text_of("ETag").unwrap_or_default().to_owned(),
                 last_modified: object.text_of("LastModified").unwrap_or_default().to_owned(),
             }));
             match answer.text_of("NextContinuationToken") {
