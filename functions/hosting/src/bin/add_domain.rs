@@ -5,6 +5,7 @@
 use domain::accounts::entitlements::HOSTING;
 use domain::hosting::CustomDomain;
 use domain::hosting::custom_domain::normal_name;
+use domain::hosting::site::limit_reached;
 use hosting::view::DomainView;
 use hosting::{Hosting, domains};
 use platform::auth::Admin;
@@ -46,6 +47,9 @@ async fn add_domain(app: App, call: Call<Admin, NewDomain>) -> Result<Reply<Doma
             let (org, user) = (call.caller.org(), call.caller.user());
             let domain = CustomDomain::added(name.clone(), org, reference, user, call.now);
             let plan = plan.map_or("none", |plan| plan.plan.as_str());
+            if hosting.usage().await?.domains >= most {
+                return Err(limit_reached("custom_domains", plan, most).into());
+            }
             hosting.add_domain(&domain, plan, most).await?;
             hosting.domain(&name).await?
         }

@@ -22,8 +22,7 @@ async fn retry_email_domain(app: App, call: Call<Admin>) -> Result<Reply<MailDom
     let site = hosting.site(call.id("site")?).await?;
     let stored = hosting.fresh_identity(site.mail_domain()).await?;
     let identity = stored.value.clone().retried(call.now)?;
-    // SES begins its 72 hours anew only with a domain that it does not know; its tokens stay those of the account.
-    mail_domains::forget(&app, &identity.domain).await?;
+    // SES begins its 72 hours anew when it is told of a domain that it gave up.
     let tokens = mail_domains::register(&app, &identity).await?;
     let records = match &identity.zone {
         Some(zone) => {

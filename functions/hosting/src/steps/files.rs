@@ -41,7 +41,7 @@ pub(super) async fn take(run: &Run<'_>) -> Result<Outcome> {
         for file in page.versions().iter().filter(|file| file.is_latest() == Some(true)) {
             let (Some(key), Some(version)) = (file.key(), file.version_id()) else { continue };
             bytes += u64::try_from(file.size().unwrap_or(0)).unwrap_or(0);
-            let tag = file.e_tag().unwrap_or_default().to_owned();
+            let tag = plain(file.e_tag());
             files.push(BackedFile { key: key.to_owned(), version: version.to_owned(), tag });
         }
         (key, version) = (page.next_key_marker, page.next_version_id_marker);
@@ -124,14 +124,21 @@ async fn present(client: &Client, bucket: &str) -> Result<BTreeMap<String, Strin
     loop {
         let call = client.list_objects_v2().bucket(bucket).set_continuation_token(after);
         let page = call.send().await.map_err(|error| Error::aws("s3", error))?;
-        files.extend(page.contents().iter().filter_map(|object| {
-            Some((object.key()?.to_owned(), object.e_tag().unwrap_or_default().to_owned()))
-        }));
+        files.extend(
+            page.contents()
+                .iter()
+                .filter_map(|object| Some((object.key()?.to_owned(), plain(object.e_tag())))),
+        );
         after = page.next_continuation_token;
         if after.is_none() {
             return Ok(files);
         }
     }
+}
+
+/// A tag as it is compared: lists differ in whether they put it into quotation marks.
+fn plain(tag: Option<&str>) -> String {
+    tag.unwrap_or_default().trim_matches('"').to_owned()
 }
 
 /// A key as a copy's source has it: percent encoded, slashes as they are.

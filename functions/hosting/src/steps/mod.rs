@@ -91,7 +91,8 @@ pub async fn execute(run: &mut Run<'_>, name: StepName) -> Result<Outcome> {
 /// What the compensation's calls fail with: the engine tries again.
 pub async fn compensate(run: &mut Run<'_>, name: StepName) -> Result<Outcome> {
     match name {
-        StepName::ClaimLabel => naming::release(run).await,
+        // The label was claimed when the site was asked for, before the first step.
+        StepName::CheckPlan | StepName::ClaimLabel => naming::release(run).await,
         StepName::ReserveSlot => room::release(run).await,
         StepName::CreateBucket => bucket::remove(run).await,
         StepName::GrantAccess => bucket::shut(run).await,

@@ -116,7 +116,7 @@ async fn messages_that_nobody_understands_are_put_aside() {
         .queue("hosting-capacity")
         .send(envelope("hosting.pool_due", 1, json!({"pool": "mars/shared"})))
         .await;
-    let letters = stack.expect_dead_letters(6).await;
+    let letters = stack.expect_dead_letters(5).await;
     assert!(letters.iter().all(|(_, letter)| letter.attributes.contains_key("reason")));
     audit::check(&stack).await;
 }
