@@ -318,7 +318,7 @@ mod tests {
 
     #[test]
     fn a_record_keeps_the_rules_of_its_type() {
-        use RecordType::{A, Aaaa, Cname, Mx, Txt};
+        use RecordType::{A, Aaaa, Mx, Txt};
         let check = |record: NewRecord| record.check("example.com", &[]).map(|set| set.values);
         assert_eq!(check(record("www.example.com.", A, &["192.0.2.1"])), Ok(vec!["192.0.2.1".to_owned()]));
         assert_eq!(
