@@ -24,6 +24,14 @@ struct Chosen {
     backup: BackupId,
 }
 
+/// How far a restore has come. A file that was put in parts has another tag once it is copied, so tags alone would not tell.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Progress {
+    /// Files up to this key are put back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    after: Option<String>,
+}
+
 pub(super) fn choose(run: &Run<'_>) -> Result<Value> {
     serde_json::to_value(Chosen { backup: run.origin.id() }).map_err(Error::caused)
 }
@@ -93,10 +101,15 @@ pub(super) async fn put_back(run: &Run<'_>) -> Result<Outcome> {
     let backed: Vec<BackedFile> = serde_json::from_slice(&list.into_bytes()).map_err(Error::caused)?;
     let present = present(&client, &bucket).await?;
     let (changed, gone) = differences(&backed, &present);
+    let Progress { after } = run.params()?;
+    let mut changed: Vec<&BackedFile> =
+        changed.into_iter().filter(|file| after.as_ref().is_none_or(|after| file.key > *after)).collect();
     if changed.is_empty() && gone.is_empty() {
         return Outcome::with(json!({"backup": id, "files": backed.len()}));
     }
-    for file in changed.iter().take(AT_ONCE) {
+    changed.sort_unstable_by(|one, other| one.key.cmp(&other.key));
+    changed.truncate(AT_ONCE);
+    for file in &changed {
         let source = format!("{bucket}/{}?versionId={}", encoded(&file.key), file.version);
         let copy = client.copy_object().bucket(&bucket).key(&file.key).copy_source(source).send().await;
         copy.map_err(|error| Error::aws("s3", error))?;
@@ -115,7 +128,7 @@ pub(super) async fn put_back(run: &Run<'_>) -> Result<Outcome> {
             return Err(Error::partner("s3", true, format!("not deleted: {:?}", left.code())));
         }
     }
-    Ok(Outcome::Wait(std::time::Duration::ZERO))
+    Outcome::again(Progress { after: changed.last().map(|file| file.key.clone()).or(after) })
 }
 
 /// The files that the site has, with their tags.

@@ -54,6 +54,13 @@ async fn put(stack: &Stack, bucket: &str, key: &str, text: &'static str) {
     stack.cloud().s3().put(bucket, key, "text/html", text.into()).await.unwrap();
 }
 
+/// Waits until no host is coming up or going away any more.
+async fn until_hosts_rest(stack: &Stack) {
+    let rests = |host: &Value| host["state"] == "ready" || host["state"] == "terminated";
+    let there = async || stack.table("hosting").of_kind("host").iter().all(rests);
+    stack.run_until("every host is up or gone", crate::PATIENCE, there).await;
+}
+
 /// The address that a name leads to.
 fn address(stack: &Stack, name: &str) -> String {
     stack.cloud().route53().resolve(name).unwrap().to_string()
@@ -194,7 +201,9 @@ async fn a_move_is_cancelled_before_the_site_has_moved_and_not_after() {
         let cancelled = anna.post_empty(&format!("/v1/hosting/operations/{operation}/cancel")).await;
         cancelled.expect(202);
         until_over(&stack, &operation, "rolled_back").await;
-        stack.advance(Duration::from_secs(240)).await;
+        let alone = async || stack.cloud().ec2().running().len() == 1;
+        stack.run_until("the new machine is gone, or never comes", crate::PATIENCE, alone).await;
+        until_hosts_rest(&stack).await;
         audit::check(&stack).await;
         assert_eq!(address(&stack, "acme.sites.localhost"), before, "cancelled at {name}");
         assert_eq!(stack.browse("http://acme.sites.localhost/").await.status, 200);
@@ -276,7 +285,7 @@ async fn killed_while_moving() {
             stack.run_until("the move is over", LONG, over).await;
             all_reached &= stack.faults().kills_left() == 0;
             stack.faults().clear();
-            stack.advance(Duration::from_secs(240)).await;
+            until_hosts_rest(&stack).await;
             audit::check(&stack).await;
             assert_eq!(stack.browse("http://acme.sites.localhost/").await.status, 200);
         }
