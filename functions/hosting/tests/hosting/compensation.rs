@@ -99,7 +99,12 @@ async fn what_is_past_the_point_of_no_return_goes_forward_over_failures() {
     let boris = stack.verified("boris@example.com").await;
     assert_eq!(boris.post("/v1/hosting/sites", json!({"label": "acme"})).await.status, 409);
     stack.advance(Duration::from_secs(90 * 86_400)).await;
-    let boris = raised(&stack, &boris).await;
+    // By now his trial is over.
+    let limits =
+        json!({"sites": 1, "units": 1, "storage_bytes": 1_000_000, "mails_per_month": 10, "users": 1});
+    let paid = json!({"plan": "launch", "access": "full", "mode": "shared", "limits": limits});
+    crate::entitled(&stack, boris.org(), |hosting| *hosting = paid).await;
+    let boris = crate::kills::signed_in(&stack, &boris).await;
     assert_eq!(boris.post("/v1/hosting/sites", json!({"label": "acme"})).await.status, 202);
 }
 

@@ -94,7 +94,9 @@ async fn only_an_idle_site_takes_a_free_label() {
     let mut both = [one.status, other.status];
     both.sort_unstable();
     assert_eq!(both, [202, 409], "of two who want it one gets it");
-    stack.advance(std::time::Duration::from_secs(600)).await;
+    let idle = |site: &Value| site["current_op"].is_null();
+    let over = async || stack.table("hosting").of_kind("site").iter().all(idle);
+    stack.run_until("both are what they shall be", crate::PATIENCE, over).await;
     audit::check(&stack).await;
 }
 
