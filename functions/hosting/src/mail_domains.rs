@@ -3,7 +3,7 @@
 use aws_sdk_ses::Client;
 use aws_sdk_ses::types::BehaviorOnMxFailure;
 use domain::hosting::dns::{MailTokens, RecordState, mail_records};
-use domain::hosting::{CustomDomain, DnsAction, EmailIdentity, ManagedRecord};
+use domain::hosting::{DnsAction, EmailIdentity, ManagedRecord};
 use platform::store::{Stored, Write};
 use platform::{App, Error, Origin, Result};
 
@@ -38,20 +38,37 @@ pub async fn forget(app: &App, domain: &str) -> Result<()> {
     gone.map(drop).map_err(|error| Error::aws("ses", error))
 }
 
-/// The writes that ask for a mail domain's records in the customer's zone.
+/// The writes that ask for a mail domain's records in its zone, and take away those of keys that SES gave before.
 ///
 /// # Errors
 /// `record_conflict` when the customer keeps something else under one of the names.
 pub async fn records(
     store: &HostingOfAll,
-    zone: &CustomDomain,
+    zone: &str,
     identity: &EmailIdentity,
     tokens: &MailTokens,
     (region, origin): (&str, &Origin),
 ) -> Result<Vec<Write>> {
-    let there = store.records_under(&zone.name, &identity.domain).await?;
+    let there = store.records_under(zone, &identity.domain).await?;
+    let wanted = mail_records(&identity.domain, tokens, region);
     let mut writes = Vec::new();
-    for record in mail_records(&identity.domain, tokens, region) {
+    let keys = format!("._domainkey.{}", identity.domain);
+    let outdated = there.iter().filter(|stored| {
+        stored.site == Some(identity.site)
+            && stored.action == DnsAction::Upsert
+            && stored.record.name.ends_with(&keys)
+            && wanted.iter().all(|record| record.name != stored.record.name)
+    });
+    for stored in outdated {
+        let wake = writes.is_empty().then(|| zones::wake(zone, origin));
+        writes.extend(zones::wish(
+            &stored.value.clone().unwanted(None, origin.now),
+            Some(stored),
+            origin,
+            wake,
+        ));
+    }
+    for record in wanted {
         let before = there
             .iter()
             .find(|stored| stored.record.name == record.name && stored.record.kind == record.kind);
@@ -70,9 +87,9 @@ pub async fn records(
             continue;
         }
         let known = before.map(|stored| &stored.value);
-        let kept = ManagedRecord::kept(&zone.name, record, zone.org, known, origin.now);
+        let kept = ManagedRecord::kept(zone, record, identity.org, known, origin.now);
         let kept = ManagedRecord { site: Some(identity.site), ..kept };
-        let wake = writes.is_empty().then(|| zones::wake(&zone.name, origin));
+        let wake = writes.is_empty().then(|| zones::wake(zone, origin));
         writes.extend(zones::wish(&kept, before, origin, wake));
     }
     Ok(writes)

@@ -58,7 +58,7 @@ async fn add_email_domain(app: App, call: Call<Admin, NewMailDomain>) -> Result<
     let tokens = mail_domains::register(&app, &identity).await?;
     let all = HostingOfAll::of(&app);
     let around = (settings.aws_region.as_str(), call.origin());
-    let records = mail_domains::records(&all, &zone, &identity, &tokens, around).await?;
+    let records = mail_domains::records(&all, &zone.name, &identity, &tokens, around).await?;
     let watched = identity.value.clone().watched(call.now);
     hosting.change_identity(&identity, &watched, records).await?;
     Ok(Reply::accepted(MailDomainView::from(&watched)))

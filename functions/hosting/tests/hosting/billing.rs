@@ -60,7 +60,7 @@ async fn who_pays_moves_and_who_does_not_is_suspended_and_comes_back() {
 }
 
 #[tokio::test]
-async fn news_that_come_late_or_twice_change_nothing() {
+async fn e63_news_that_come_late_or_twice_change_nothing() {
     let stack = Stack::start().await;
     let anna = stack.verified("anna@example.com").await;
     let asked = deployed(&stack, &anna, "acme").await;
@@ -78,7 +78,7 @@ async fn news_that_come_late_or_twice_change_nothing() {
 }
 
 #[tokio::test]
-async fn what_is_not_paid_during_a_move_is_suspended_after_it() {
+async fn e23_what_is_not_paid_during_a_move_is_suspended_after_it() {
     let stack = Stack::start().await;
     let anna = stack.verified("anna@example.com").await;
     let asked = deployed(&stack, &anna, "acme").await;
@@ -90,6 +90,52 @@ async fn what_is_not_paid_during_a_move_is_suspended_after_it() {
     until_state(&stack, &asked, "suspended").await;
     let state = item(&stack, "operation", &operation)["state"].clone();
     assert!(state == "succeeded" || state == "rolled_back", "{state}");
+    audit::check(&stack).await;
+}
+
+#[tokio::test]
+async fn e22_a_trial_that_ends_during_a_move_waits_for_its_commit_or_rollback() {
+    for (cancelled, end) in [(false, "succeeded"), (true, "rolled_back")] {
+        let stack = Stack::start().await;
+        let operator = crate::staff(&stack).await;
+        let anna = stack.verified("anna@example.com").await;
+        let asked = deployed(&stack, &anna, "acme").await;
+        let host = item(&stack, "site", &asked.site)["host"].as_str().unwrap().to_owned();
+        operator.post_empty(&format!("/v1/admin/hosting/hosts/{host}/drain")).await.expect(202);
+        let operation = item(&stack, "site", &asked.site)["current_op"].as_str().unwrap().to_owned();
+        let moving = async || item(&stack, "site", &asked.site)["state"] == "migrating";
+        stack.run_until("it moves", crate::PATIENCE, moving).await;
+        tell(&stack, anna.org(), 100, plan("trial", "none", "shared")).await;
+        let site = item(&stack, "site", &asked.site);
+        assert_eq!((&site["state"], &site["desired"]["run"]), (&json!("migrating"), &json!("suspended")));
+        if cancelled {
+            anna.post_empty(&format!("/v1/hosting/operations/{operation}/cancel")).await.expect(202);
+        }
+        until_state(&stack, &asked, "suspended").await;
+        assert_eq!(item(&stack, "operation", &operation)["state"], end);
+        assert_eq!(item(&stack, "site", &asked.site)["host"] == host, cancelled);
+        assert_eq!(stack.browse("http://acme.sites.localhost/").await.status, 503);
+        audit::check(&stack).await;
+    }
+}
+
+#[tokio::test]
+async fn e24_a_late_payment_brings_the_site_back_with_bucket_and_label() {
+    let stack = Stack::start().await;
+    let anna = stack.verified("anna@example.com").await;
+    let asked = deployed(&stack, &anna, "acme").await;
+    let before = item(&stack, "site", &asked.site);
+    let bucket = before["bucket"].as_str().unwrap();
+    stack.cloud().s3().put(bucket, "index.html", "text/html", "kept".into()).await.unwrap();
+    tell(&stack, anna.org(), 100, plan("trial", "none", "shared")).await;
+    until_state(&stack, &asked, "suspended").await;
+    stack.travel(29).await;
+    assert_eq!(stack.browse("http://acme.sites.localhost/").await.status, 503);
+    tell(&stack, anna.org(), 101, plan("launch", "full", "shared")).await;
+    until_state(&stack, &asked, "active").await;
+    let site = item(&stack, "site", &asked.site);
+    assert_eq!((&site["bucket"], &site["label"]), (&before["bucket"], &before["label"]));
+    assert_eq!(stack.browse("http://acme.sites.localhost/").await.text(), "kept");
     audit::check(&stack).await;
 }
 

@@ -59,7 +59,7 @@ async fn a_domain_added_twice_is_one_zone_with_four_name_servers() {
 }
 
 #[tokio::test]
-async fn a_zone_whose_making_was_not_answered_is_found_and_a_foreign_one_is_left_alone() {
+async fn e54_a_zone_whose_making_was_not_answered_is_found_and_a_foreign_one_is_left_alone() {
     let stack = Stack::start().await;
     let anna = paying(&stack, "anna@example.com").await;
     let body = json!({"name": "example.org"});

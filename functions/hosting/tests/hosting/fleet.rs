@@ -74,6 +74,29 @@ async fn a_pool_grows_as_operators_say() {
 }
 
 #[tokio::test]
+async fn e53_a_record_that_leads_to_nobody_of_ours_is_found() {
+    let stack = Stack::start().await;
+    let anna = stack.verified("anna@example.com").await;
+    deployed(&stack, &anna, "acme").await;
+    let zone = stack.cloud().route53().zones().remove(0).id;
+    let records = stack.cloud().route53().records(&zone).into_iter();
+    let mut dangling = records.filter(|record| record.kind == "A").collect::<Vec<_>>().remove(0);
+    dangling.name = "ghost.sites.localhost.".to_owned();
+    crate::change_zone(&stack, "CREATE", &dangling).await;
+    stack.travel(1).await;
+    let orphans = stack.table("hosting").of_kind("orphan");
+    assert_eq!(orphans.len(), 1, "{orphans:?}");
+    assert_eq!(
+        (&orphans[0]["what"], &orphans[0]["name"]),
+        (&json!("record"), &json!("ghost.sites.localhost A"))
+    );
+    crate::change_zone(&stack, "DELETE", &dangling).await;
+    stack.travel(1).await;
+    assert!(stack.table("hosting").of_kind("orphan").is_empty(), "what is gone is told no more");
+    audit::check(&stack).await;
+}
+
+#[tokio::test]
 async fn what_has_no_owner_is_told_until_it_is_gone() {
     let stack = Stack::start().await;
     let anna = stack.verified("anna@example.com").await;

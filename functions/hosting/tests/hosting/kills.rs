@@ -112,12 +112,12 @@ async fn killed_at_every_call_of(function: &str, when: When, at_least: usize) {
 }
 
 #[tokio::test]
-async fn run_operation_dies_before_every_call() {
+async fn e56_run_operation_dies_before_every_call() {
     killed_at_every_call_of("run_operation", When::Before, 100).await;
 }
 
 #[tokio::test]
-async fn run_operation_dies_after_every_call() {
+async fn e56_run_operation_dies_after_every_call() {
     killed_at_every_call_of("run_operation", When::After, 100).await;
 }
 

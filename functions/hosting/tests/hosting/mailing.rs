@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use local::Stack;
+use local::aws::route53::Record;
 use local::harness::Client;
 use serde_json::{Value, json};
 
@@ -115,6 +116,72 @@ async fn mail_comes_from_a_domain_of_the_customers_own() {
     let known = stack.cloud().ses().identities();
     assert!(known.iter().all(|identity| identity.name != "mail.example.org"));
     audit::check(&stack).await;
+}
+
+/// Takes the records that prove a site's mail domain out of the zone, as somebody might by hand.
+async fn take_proof_away(stack: &Stack, domain: &str) -> Vec<Record> {
+    let route53 = stack.cloud().route53();
+    let zone = route53.zones().into_iter().find(|zone| zone.name == "sites.localhost.").unwrap().id;
+    let mut proof = route53.records(&zone);
+    proof.retain(|record| record.kind == "CNAME" && record.name.trim_end_matches('.').ends_with(domain));
+    assert_eq!(proof.len(), 3);
+    for record in &proof {
+        crate::change_zone(stack, "DELETE", record).await;
+    }
+    proof
+}
+
+#[tokio::test]
+async fn e55_a_domain_that_ses_never_verifies_fails_after_72_hours_and_the_site_stays() {
+    let stack = Stack::start().await;
+    let anna = stack.verified("anna@example.com").await;
+    let asked = deployed(&stack, &anna, "acme").await;
+    let mut proof = take_proof_away(&stack, "acme.sites.localhost").await;
+    let state = || stack.table("hosting").of_kind("email_identity").remove(0)["state"].clone();
+    let retry = format!("{}/email-domain/retry", asked.path());
+    for tries in 0..=3 {
+        stack.advance(Duration::from_secs(60 * 3_600)).await;
+        assert_eq!(state(), "pending", "after {tries} retries");
+        stack.advance(Duration::from_secs(13 * 3_600)).await;
+        stack.advance(Duration::from_secs(600)).await;
+        assert_eq!(state(), "failed", "after {tries} retries");
+        assert_eq!(stack.browse("http://acme.sites.localhost/").await.status, 200, "the site needs no mail");
+        let anna = crate::kills::signed_in(&stack, &anna).await;
+        assert_eq!(refused(send(&anna, &asked, "omar@example.com")).await, (409, "unverified".to_owned()));
+        let answer = anna.post_empty(&retry).await;
+        if tries == 3 {
+            assert_eq!((answer.status, answer.code().as_str()), (409, "too_many_tries"));
+            break;
+        }
+        // SES gives other keys; they go into the zone, and out of it by hand once more.
+        answer.expect(202);
+        let there =
+            async || stack.table("hosting").of_kind("dns_record").iter().all(|one| one["state"] == "insync");
+        stack.run_until("the new keys are in the zone", Duration::from_secs(120), there).await;
+        proof = take_proof_away(&stack, "acme.sites.localhost").await;
+    }
+    for record in &proof {
+        crate::change_zone(&stack, "CREATE", record).await;
+    }
+    audit::check(&stack).await;
+}
+
+#[tokio::test]
+async fn e55_a_domain_that_loses_its_records_sends_no_more() {
+    let stack = Stack::start().await;
+    let anna = stack.verified("anna@example.com").await;
+    let asked = deployed(&stack, &anna, "acme").await;
+    let anna = verified(&stack, &anna, "acme.sites.localhost").await;
+    send(&anna, &asked, "omar@example.com").await.expect(202);
+    take_proof_away(&stack, "acme.sites.localhost").await;
+    for _ in 0..5 {
+        stack.advance(Duration::from_secs(24 * 3_600)).await;
+    }
+    let identity = stack.table("hosting").of_kind("email_identity").remove(0);
+    assert_eq!(identity["state"], "lost");
+    let anna = crate::kills::signed_in(&stack, &anna).await;
+    assert_eq!(refused(send(&anna, &asked, "omar@example.com")).await, (409, "unverified".to_owned()));
+    assert_eq!(stack.browse("http://acme.sites.localhost/").await.status, 200);
 }
 
 #[tokio::test]

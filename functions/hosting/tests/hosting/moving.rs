@@ -133,7 +133,7 @@ async fn a_paid_site_is_built_on_a_machine_of_its_own_which_ends_with_it() {
 }
 
 #[tokio::test]
-async fn a_file_that_changes_while_nobody_should_write_stops_the_move() {
+async fn e60_a_file_that_changes_while_nobody_should_write_stops_the_move() {
     let stack = Stack::start().await;
     let anna = stack.verified("anna@example.com").await;
     let asked = deployed(&stack, &anna, "acme").await;
@@ -188,7 +188,7 @@ async fn a_host_that_does_not_confirm_its_copy_in_a_minute_does_not_get_the_site
 }
 
 #[tokio::test]
-async fn a_move_is_cancelled_before_the_site_has_moved_and_not_after() {
+async fn e59_a_move_is_cancelled_before_the_site_has_moved_and_not_after() {
     let stack = Stack::start().await;
     let anna = stack.verified("anna@example.com").await;
     let asked = deployed(&stack, &anna, "acme").await;
