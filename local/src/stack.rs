@@ -273,6 +273,7 @@ pub fn model(workspace: &Path, settings: &Settings, secrets: &Secrets) -> Result
         ("TokenKeys", keys::jwks(accounts)?.to_string()),
         ("SitesDomain", settings.sites_domain.clone()),
         ("StripeUrl", format!("{url}{}", stripe::PATH)),
+        ("ResolverUrl", "http://192.0.2.53/resolve".to_owned()),
     ]
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value))

@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use domain::accounts::Mode;
 use domain::hosting::host::Launch;
 use domain::hosting::host_protocol::AgentConfig;
-use domain::hosting::pool::{Blocked, LaunchOption, LaunchRefused, hosts_spare, hosts_wanted};
-use domain::hosting::{Host, HostState, Pool, PoolSettings};
-use domain::{EventId, HostId};
+use domain::hosting::pool::{Blocked, LaunchOption, LaunchRefused, hosts_spare, hosts_wanted, without_host};
+use domain::hosting::{Host, HostState, Pool, PoolSettings, Waiter};
+use domain::{EventId, HostId, SiteId};
 use platform::ec2::{self, Address, Ec2, Ec2Error, Instance};
 use platform::lease::Lease;
 use platform::store::Stored;
@@ -42,14 +43,57 @@ struct Settings {
     units_per_host: u64,
     max_hosts: u64,
     target_free_units: u64,
+    dedicated_instance_types: Vec<String>,
+    max_dedicated_hosts: u64,
+}
+
+/// The name of the pool of hosts that sites share, or of those that carry one site each.
+#[must_use]
+pub fn pool(region: &str, mode: Mode) -> String {
+    match mode {
+        Mode::Shared => format!("{region}/shared"),
+        Mode::Dedicated => format!("{region}/dedicated"),
+    }
+}
+
+/// Both pools of a deployment.
+#[must_use]
+pub fn pools(region: &str) -> [String; 2] {
+    [Mode::Shared, Mode::Dedicated].map(|mode| pool(region, mode))
 }
 
 impl Settings {
-    fn pool(&self) -> PoolSettings {
+    fn pool(&self, mode: Mode) -> PoolSettings {
+        match mode {
+            Mode::Shared => self.shared(),
+            Mode::Dedicated => self.dedicated(),
+        }
+    }
+
+    /// `t3.large:28` is an instance type with the units that it holds.
+    fn dedicated(&self) -> PoolSettings {
+        let options = self.dedicated_instance_types.iter().flat_map(|text| {
+            let (instance_type, units) = text.split_once(':').unwrap_or((text, ""));
+            self.host_subnet_ids.iter().map(move |subnet| LaunchOption {
+                instance_type: instance_type.to_owned(),
+                subnet: Some(subnet.clone()),
+                units: units.parse().ok(),
+            })
+        });
+        PoolSettings {
+            units_per_host: 0,
+            max_hosts: self.max_dedicated_hosts,
+            target_free: 0,
+            options: options.collect(),
+        }
+    }
+
+    fn shared(&self) -> PoolSettings {
         let options = self.host_instance_types.iter().flat_map(|instance_type| {
             self.host_subnet_ids.iter().map(|subnet| LaunchOption {
                 instance_type: instance_type.clone(),
                 subnet: Some(subnet.clone()),
+                units: None,
             })
         });
         PoolSettings {
@@ -67,12 +111,11 @@ impl Settings {
 /// What the table, the queue or EC2 fail with.
 pub async fn scale(app: &App, due: &PoolDue, origin: &Origin) -> Result<()> {
     let settings: Settings = app.config()?;
-    if due.pool != format!("{}/shared", settings.aws_region) {
-        return Err(Error::refused(
-            "unknown_pool",
-            format!("No pool {} belongs to this deployment.", due.pool),
-        ));
-    }
+    let modes = [Mode::Shared, Mode::Dedicated];
+    let Some(mode) = modes.into_iter().find(|mode| due.pool == pool(&settings.aws_region, *mode)) else {
+        let message = format!("No pool {} belongs to this deployment.", due.pool);
+        return Err(Error::refused("unknown_pool", message));
+    };
     let store = HostingOfAll::of(app);
     if let (Some(fence), Some(seen)) = (due.fence, store.pool(&due.pool).await?)
         && fence != fence_of(&seen)
@@ -86,11 +129,12 @@ pub async fn scale(app: &App, due: &PoolDue, origin: &Origin) -> Result<()> {
             None => app.queue("CAPACITY_QUEUE").send(origin, None, due, LOOK_AGAIN).await,
         };
     };
-    let pool = stored.value.settings.clone().unwrap_or_else(|| settings.pool());
+    let pool = stored.value.settings.clone().unwrap_or_else(|| settings.pool(mode));
     let ec2 = Ec2::new(app);
     let was_refused = stored.blocked.as_ref().is_some_and(|blocked| blocked.is_recent(origin.now));
+    let (refused, launched) = (None, false);
     let mut look =
-        Look { app, store: &store, ec2, settings, pool, origin, was_refused, refused: None, launched: false };
+        Look { app, store: &store, ec2, settings, mode, pool, origin, was_refused, refused, launched };
     let turn = look.turn(&due.pool, &lease).await;
     let next_at = match &turn {
         Ok(next) => next.map(|after| origin.now + after),
@@ -117,6 +161,7 @@ struct Look<'a> {
     store: &'a HostingOfAll,
     ec2: Ec2,
     settings: Settings,
+    mode: Mode,
     pool: PoolSettings,
     origin: &'a Origin,
     /// Whether EC2 said lately that it launches no more.
@@ -141,15 +186,13 @@ impl Look<'_> {
         }
         // The order matters: room that was taken between the two reads is counted as free and seen as waited for no more.
         let hosts = self.store.hosts(pool).await?;
-        let waiters: Vec<u64> = self.store.waiters(pool).await?.iter().map(|waiter| waiter.units).collect();
-        let room: Vec<u64> = hosts.iter().filter_map(|host| room(host)).collect();
-        let count = u64::try_from(hosts.len()).unwrap_or(u64::MAX);
-        // A launch that was refused lately would be refused again. Whoever waits is told so; a reserve can wait itself.
-        let target_free = if self.was_refused { 0 } else { self.pool.target_free };
-        let growth = PoolSettings { target_free, ..self.pool.clone() };
-        let mut wanted = hosts_wanted(&waiters, &room, &growth, count);
-        while wanted > 0 && self.refused.is_none() && !no_capacity {
-            let host = self.want(pool, lease).await?;
+        let waiters: Vec<Waiter> =
+            self.store.waiters(pool).await?.into_iter().map(|stored| stored.value).collect();
+        for wanted in self.wanted(&hosts, &waiters) {
+            if self.refused.is_some() || no_capacity {
+                break;
+            }
+            let host = self.want(pool, wanted, lease).await?;
             match self.launch(host).await {
                 Ok(has_capacity) => no_capacity |= !has_capacity,
                 Err(Error::Conflict) => {}
@@ -158,11 +201,8 @@ impl Look<'_> {
                     break;
                 }
             }
-            wanted -= 1;
         }
-        if waiters.is_empty() {
-            self.shrink(&hosts).await?;
-        }
+        self.let_go(&hosts, &waiters).await?;
         if let Some(error) = trouble {
             return Err(error);
         }
@@ -179,12 +219,36 @@ impl Look<'_> {
         })
     }
 
+    /// The hosts to launch: how much room each has, and for which site it is if it is for one alone.
+    fn wanted(&self, hosts: &[Stored<Host>], waiters: &[Waiter]) -> Vec<(u64, Option<SiteId>)> {
+        match self.mode {
+            Mode::Shared => {
+                let units: Vec<u64> = waiters.iter().map(|waiter| waiter.units).collect();
+                let room: Vec<u64> = hosts.iter().filter_map(|host| room(host)).collect();
+                let count = u64::try_from(hosts.len()).unwrap_or(u64::MAX);
+                // A launch that was refused lately would be refused again. Whoever waits is told so; a reserve can wait itself.
+                let target_free = if self.was_refused { 0 } else { self.pool.target_free };
+                let growth = PoolSettings { target_free, ..self.pool.clone() };
+                let wanted = hosts_wanted(&units, &room, &growth, count);
+                (0..wanted).map(|_| (self.pool.units_per_host, None)).collect()
+            }
+            Mode::Dedicated => {
+                // A host that carries its site is no host for that site to move to.
+                let free = hosts.iter().filter(|host| !is_ending(host) && host.sites == 0);
+                let free: Vec<Option<SiteId>> = free.map(|host| host.for_site).collect();
+                let wanted = without_host(waiters, &free, &self.pool, hosts.len());
+                wanted.iter().map(|waiter| (waiter.units, Some(waiter.site))).collect()
+            }
+        }
+    }
+
     /// Moves one host on. False when no option of a launch has capacity.
     async fn look_at(&mut self, host: Stored<Host>) -> Result<bool> {
         match host.state {
             HostState::Requested => return self.launch(host).await,
             HostState::Launching => self.follow(host).await?,
             HostState::Failed | HostState::Terminating => self.terminate(host).await?,
+            HostState::Draining if host.is_drained() => self.retire(&host).await?,
             HostState::Unhealthy if host.is_lost(self.origin.now) => {
                 if host.sites == 0 {
                     self.retire(&host).await?;
@@ -193,24 +257,40 @@ impl Look<'_> {
                     self.app.count("HostsLost", 1);
                 }
             }
-            HostState::Bootstrapping | HostState::Ready | HostState::Unhealthy | HostState::Terminated => {}
+            HostState::Bootstrapping
+            | HostState::Draining
+            | HostState::Ready
+            | HostState::Unhealthy
+            | HostState::Terminated => {}
         }
         Ok(true)
     }
 
-    /// Lets hosts go that have carried nothing for long and that nobody will miss.
-    async fn shrink(&self, hosts: &[Stored<Host>]) -> Result<()> {
-        let free = hosts.iter().filter(|host| host.is_ready()).map(|host| host.free_units).sum();
-        let idle: Vec<_> = hosts.iter().filter(|host| host.is_idle(self.origin.now)).collect();
-        let units: Vec<u64> = idle.iter().map(|host| host.free_units).collect();
-        for place in hosts_spare(free, &units, self.pool.target_free) {
-            match self.retire(idle[place]).await {
+    /// Lets hosts go that nobody will miss: those of one site that is not there any more, and shared ones that have carried
+    /// nothing for long.
+    async fn let_go(&self, hosts: &[Stored<Host>], waiters: &[Waiter]) -> Result<()> {
+        let waiting: Vec<SiteId> = waiters.iter().map(|waiter| waiter.site).collect();
+        let left_alone = hosts.iter().filter(|host| host.is_left_alone(&waiting));
+        let spare = if waiters.is_empty() { self.spare(hosts) } else { Vec::new() };
+        for host in left_alone.chain(spare) {
+            match self.retire(host).await {
                 // A site was placed on it, or it reported: the next look decides anew.
                 Ok(()) | Err(Error::Conflict) => {}
                 Err(error) => return Err(error),
             }
         }
         Ok(())
+    }
+
+    /// Shared hosts that have carried nothing for long, as far as the reserve stays.
+    fn spare<'h>(&self, hosts: &'h [Stored<Host>]) -> Vec<&'h Stored<Host>> {
+        if self.mode == Mode::Dedicated {
+            return Vec::new();
+        }
+        let free = hosts.iter().filter(|host| host.is_ready()).map(|host| host.free_units).sum();
+        let idle: Vec<_> = hosts.iter().filter(|host| host.is_idle(self.origin.now)).collect();
+        let units: Vec<u64> = idle.iter().map(|host| host.free_units).collect();
+        hosts_spare(free, &units, self.pool.target_free).into_iter().map(|place| idle[place]).collect()
     }
 
     async fn retire(&self, host: &Stored<Host>) -> Result<()> {
@@ -223,12 +303,21 @@ impl Look<'_> {
         self.store.change_host(stored, &host, None, self.origin.now).await
     }
 
-    async fn want(&self, pool: &str, lease: &Lease) -> Result<Stored<Host>> {
+    async fn want(
+        &self,
+        pool: &str,
+        (units, site): (u64, Option<SiteId>),
+        lease: &Lease,
+    ) -> Result<Stored<Host>> {
         let id: HostId = self.origin.id();
         let host_token = random::token();
         let hash = hash::sha256_hex(&host_token);
         let launch = Launch { client_token: client_token(id, 0), host_token, option: 0 };
-        let host = Host::requested(id, pool, self.pool.units_per_host, launch, hash, self.origin.now);
+        let now = self.origin.now;
+        let host = match site {
+            Some(site) => Host::dedicated(site, id, pool, units, launch, hash, now),
+            None => Host::requested(id, pool, units, launch, hash, now),
+        };
         self.store.want_host(&host, lease).await?;
         self.store.host(id).await
     }
@@ -240,7 +329,8 @@ impl Look<'_> {
             let Some(launch) = stored.launch.clone() else {
                 return Err(Error::internal(format!("host {} does not know how to be launched", stored.id)));
             };
-            let Some(option) = self.pool.options.get(launch.option).cloned() else {
+            let mut fitting = self.pool.options.iter().filter(|option| option.holds(stored.cap_units));
+            let Some(option) = fitting.nth(launch.option).cloned() else {
                 // Every option answered, so no instance of this host exists.
                 self.change(&stored, stored.value.clone().terminated()).await?;
                 return Ok(false);
@@ -295,12 +385,13 @@ impl Look<'_> {
     }
 
     fn tags(&self, host: &Host) -> BTreeMap<String, String> {
+        let site = host.for_site.map(|site| ("tenantry:site", site.to_string()));
         let tags = [
             (HOST_TAG, host.id.to_string()),
             ("tenantry:stage", self.settings.stage.clone()),
             ("Name", format!("tenantry-{}-{}", self.settings.stage, host.id)),
         ];
-        tags.map(|(key, value)| (key.to_owned(), value)).into()
+        tags.into_iter().chain(site).map(|(key, value)| (key.to_owned(), value)).collect()
     }
 
     async fn follow(&mut self, stored: Stored<Host>) -> Result<()> {
@@ -378,6 +469,13 @@ fn gone(answer: Result<(), Ec2Error>) -> Result<()> {
         Err(error) if !error.is_not_found() => Err(error.into()),
         _ => Ok(()),
     }
+}
+
+fn is_ending(host: &Host) -> bool {
+    matches!(
+        host.state,
+        HostState::Failed | HostState::Draining | HostState::Terminating | HostState::Terminated
+    )
 }
 
 fn room(host: &Host) -> Option<u64> {

@@ -16,13 +16,17 @@ use platform::store::{Stored, Write};
 use platform::{App, Error, Origin, Result, random};
 use serde::Deserialize;
 
-use crate::HostingOfAll;
 use crate::due::{LEASE, ZoneDue, fence_of};
+use crate::store::zones;
+use crate::{HostingOfAll, domains};
 
 /// How soon the name servers are asked again.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// How soon a wake-up tries again that found another worker at the zone: that one may have looked before.
 const WAKE_AGAIN: Duration = Duration::from_secs(5);
+
+/// How many records of a zone that ends are taken away in one turn: two writes each in one transaction.
+const ENDED_AT_ONCE: u32 = 40;
 
 #[derive(Debug, Deserialize)]
 struct Settings {
@@ -36,14 +40,13 @@ struct Settings {
 /// What the table, the queue or Route 53 fail with.
 pub async fn work(app: &App, due: &ZoneDue, origin: &Origin) -> Result<()> {
     let settings: Settings = app.config()?;
-    if due.zone != settings.sites_domain {
-        return Err(Error::refused(
-            "unknown_zone",
-            format!("No zone {} belongs to this deployment.", due.zone),
-        ));
-    }
     let store = HostingOfAll::of(app);
-    if let (Some(fence), Some(seen)) = (due.fence, store.zone(&due.zone).await?)
+    let seen = store.zone(&due.zone).await?;
+    let own = (due.zone == settings.sites_domain).then(|| settings.sites_zone_id.clone());
+    let customers = seen.as_ref().and_then(|seen| seen.zone_id.clone());
+    // A customer's zone that is gone has nothing to do: this is a wake-up that its end has overtaken.
+    let Some(zone_id) = own.or(customers) else { return Ok(()) };
+    if let (Some(fence), Some(seen)) = (due.fence, seen)
         && fence != fence_of(&seen)
     {
         return Ok(());
@@ -57,16 +60,16 @@ pub async fn work(app: &App, due: &ZoneDue, origin: &Origin) -> Result<()> {
         };
     };
     let poll = stored.next_at.is_none_or(|at| at <= origin.now);
-    let zone = Courier {
-        app,
-        store: &store,
-        client: Client::new(app.aws()),
-        zone_id: settings.sites_zone_id,
-        origin,
+    let zone = Courier { app, store: &store, client: Client::new(app.aws()), zone_id, origin };
+    let turn = match zone.turn(&due.zone, poll).await {
+        Ok(Left::Nothing) if stored.ends => zone.end(&due.zone).await,
+        turn => turn,
     };
-    let turn = zone.turn(&due.zone, poll).await;
+    if let (Ok(Left::Gone), Some(org)) = (&turn, stored.org) {
+        return store.forget_domain(org, &stored).await;
+    }
     let left = match &turn {
-        Ok(Left::Nothing) => Zone { next_at: None, throttled: 0, ..stored.value.clone() },
+        Ok(Left::Nothing | Left::Gone) => Zone { next_at: None, throttled: 0, ..stored.value.clone() },
         Ok(Left::Waiting) => {
             // A wake-up submits and leaves the time of the next look as it is: many of them must not put it off for ever.
             let next_at = if poll { None } else { stored.next_at };
@@ -90,6 +93,8 @@ pub async fn work(app: &App, due: &ZoneDue, origin: &Origin) -> Result<()> {
 /// What a turn leaves behind.
 enum Left {
     Nothing,
+    /// Not even the zone.
+    Gone,
     /// Changes that wait or are under way.
     Waiting,
     /// Route 53 wants to be left alone for a while.
@@ -133,6 +138,24 @@ impl Courier<'_> {
             () if self.store.changes(zone).await?.is_empty() => Left::Nothing,
             () => Left::Waiting,
         })
+    }
+
+    /// Takes a customer's zone away: its records first, a batch at a time, then the zone itself.
+    async fn end(&self, zone: &str) -> Result<Left> {
+        let records = self.store.some_records(zone, ENDED_AT_ONCE).await?;
+        if records.is_empty() {
+            domains::delete_zone(self.app, &self.zone_id).await?;
+            return Ok(Left::Gone);
+        }
+        let mut writes = Vec::new();
+        for record in records.iter().filter(|record| record.state != RecordState::Rejected) {
+            let unwanted = record.value.clone().unwanted(None, self.origin.now);
+            writes.extend(zones::wish(&unwanted, Some(record), self.origin, None));
+        }
+        // What Route 53 never took needs no deletion there.
+        writes.extend(records.iter().filter(|one| one.state == RecordState::Rejected).map(Write::remove));
+        self.store.table().transact(writes).await?;
+        Ok(Left::Waiting)
     }
 
     /// Offers changes to Route 53, which takes a batch as a whole or not at all: one that it refuses is offered in halves,
@@ -271,6 +294,7 @@ fn route53_change(change: &DnsChange) -> Result<Change> {
     };
     let kind = match change.record.kind {
         RecordType::A => RrType::A,
+        RecordType::Aaaa => RrType::Aaaa,
         RecordType::Cname => RrType::Cname,
         RecordType::Mx => RrType::Mx,
         RecordType::Txt => RrType::Txt,

@@ -7,10 +7,14 @@
 pub mod bucket_access;
 pub mod capacity;
 pub mod dns;
+pub mod domains;
 pub mod due;
 pub mod engine;
 pub mod host_actor;
 pub mod mail;
+pub mod mail_domains;
+pub mod mail_events;
+pub mod reconcile;
 pub mod steps;
 pub mod store;
 pub mod sweep;

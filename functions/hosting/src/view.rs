@@ -1,13 +1,17 @@
 //! What clients see of sites and operations: the stored state without what only the engine needs.
 
+use domain::accounts::Mode;
+use domain::hosting::dns::RecordState;
 use domain::hosting::identity::IdentityState;
 use domain::hosting::{
-    EmailIdentity, Operation, OperationKind, OperationState, Site, SiteState, Step, StepFailure, StepName,
-    StepState,
+    CustomDomain, DnsAction, DomainState, EmailIdentity, Host, HostState, ManagedRecord, Operation,
+    OperationKind, OperationState, RecordSet, Site, SiteState, Step, StepFailure, StepName, StepState,
 };
-use domain::{OperationId, OrgId, SiteId, Timestamp};
+use domain::{HostId, OperationId, OrgId, SiteId, Timestamp};
 use schemars::JsonSchema;
 use serde::Serialize;
+
+use crate::store::wishes::Wish;
 
 /// An operation, as its site's people see it.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -90,6 +94,40 @@ pub enum StepViewState {
     Compensated,
 }
 
+/// An operation with its steps.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Deployment {
+    #[serde(flatten)]
+    operation: OperationView,
+    /// Every step in its order, begun or not.
+    steps: Vec<StepView>,
+}
+
+impl Deployment {
+    /// An operation, of which these steps have begun.
+    #[must_use]
+    pub fn of(operation: &Operation, begun: &[Step]) -> Self {
+        Self { operation: OperationView::from(operation), steps: StepView::all(operation, begun) }
+    }
+}
+
+/// A site that shall change.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct SiteChange {
+    /// The site.
+    site: SiteView,
+    /// The operation that brings the change; absent when none is needed, or another one is at work first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operation: Option<OperationView>,
+}
+
+impl From<&Wish> for SiteChange {
+    fn from((site, operation): &Wish) -> Self {
+        let operation = operation.as_ref().map(|(operation, _)| OperationView::from(operation));
+        Self { site: SiteView::from(site), operation }
+    }
+}
+
 /// A site, as its organisation sees it.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct SiteView {
@@ -103,6 +141,11 @@ pub struct SiteView {
     pub fqdn: String,
     /// What there is.
     pub state: SiteState,
+    /// Whether it is on machines of the organisation's own.
+    pub mode: Mode,
+    /// Why an operator holds it down.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held: Option<String>,
     /// The operation at work on it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub current_operation: Option<OperationId>,
@@ -121,6 +164,108 @@ pub struct SiteView {
     pub retained_until: Option<Timestamp>,
 }
 
+/// A host, as operators see it.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct HostView {
+    /// Its id.
+    id: HostId,
+    /// The pool it belongs to.
+    pool: String,
+    /// Where it stands.
+    state: HostState,
+    /// Its room, in units.
+    cap_units: u64,
+    /// What is left of it.
+    free_units: u64,
+    /// How many sites keep room on it.
+    sites: u64,
+    /// The one site that it was launched for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    for_site: Option<SiteId>,
+    /// Which version of its manifest it shall apply.
+    generation: u64,
+    /// Which version it says it has applied.
+    applied_generation: u64,
+    /// The instance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instance_id: Option<String>,
+    /// Its public address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ip: Option<String>,
+    /// When it was asked for.
+    requested_at: Timestamp,
+    /// Its last report.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    heartbeat_at: Option<Timestamp>,
+}
+
+impl From<&Host> for HostView {
+    fn from(host: &Host) -> Self {
+        let host = host.clone();
+        Self {
+            id: host.id,
+            pool: host.pool,
+            state: host.state,
+            cap_units: host.cap_units,
+            free_units: host.free_units,
+            sites: host.sites,
+            for_site: host.for_site,
+            generation: host.generation,
+            applied_generation: host.applied_generation,
+            instance_id: host.instance_id,
+            ip: host.ip,
+            requested_at: host.requested_at,
+            heartbeat_at: host.heartbeat_at,
+        }
+    }
+}
+
+/// A customer's domain.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct DomainView {
+    /// Its name.
+    name: String,
+    /// Where it stands.
+    state: DomainState,
+    /// The name servers that its parent must name, and no others.
+    name_servers: Vec<String>,
+    /// When it was added.
+    created_at: Timestamp,
+    /// When its delegation was last looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checked_at: Option<Timestamp>,
+}
+
+impl From<&CustomDomain> for DomainView {
+    fn from(domain: &CustomDomain) -> Self {
+        let CustomDomain { name, state, name_servers, created_at, checked_at, .. } = domain.clone();
+        Self { name, state, name_servers, created_at, checked_at }
+    }
+}
+
+/// A record in a customer's domain.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct RecordView {
+    #[serde(flatten)]
+    record: RecordSet,
+    /// Whether it is to be there, or to go.
+    action: DnsAction,
+    /// How far the name servers are.
+    state: RecordState,
+    /// Why they refuse it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    /// Whether the product keeps it.
+    managed: bool,
+}
+
+impl From<&ManagedRecord> for RecordView {
+    fn from(kept: &ManagedRecord) -> Self {
+        let ManagedRecord { record, action, state, error, site, .. } = kept.clone();
+        Self { record, action, state, error, managed: site.is_some() }
+    }
+}
+
 /// A site's mail domain.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct MailView {
@@ -131,6 +276,36 @@ pub struct MailView {
     /// Since when it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verified_at: Option<Timestamp>,
+}
+
+/// The domain that a site's mail comes from.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct MailDomainView {
+    /// The domain.
+    domain: String,
+    /// Whether its mail is believed.
+    state: IdentityState,
+    /// Since when it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verified_at: Option<Timestamp>,
+    /// Whether it is the site's own name.
+    of_site: bool,
+    /// How many mails left.
+    sent: u64,
+    /// How many of them bounced for good.
+    bounced: u64,
+    /// How many were unwanted.
+    complained: u64,
+    /// Too much came back: nothing leaves any more.
+    stopped: bool,
+}
+
+impl From<&EmailIdentity> for MailDomainView {
+    fn from(identity: &EmailIdentity) -> Self {
+        let EmailIdentity { domain, state, verified_at, zone, .. } = identity.clone();
+        let EmailIdentity { sent, bounced, complained, stopped, .. } = *identity;
+        Self { domain, state, verified_at, of_site: zone.is_none(), sent, bounced, complained, stopped }
+    }
 }
 
 impl From<&Operation> for OperationView {
@@ -194,6 +369,8 @@ impl From<&Site> for SiteView {
             label: site.label.to_string(),
             fqdn: site.fqdn.clone(),
             state: site.state,
+            mode: site.mode,
+            held: site.hold.as_ref().map(|hold| hold.reason.clone()),
             current_operation: site.current_op,
             last_operation: site.last_op,
             bucket: site.bucket.clone(),

@@ -3,10 +3,11 @@
 //! Everything it learns is in a file before it is acted on, as a real agent keeps it on the machine's disk: a stack that
 //! was killed goes on with the same keys and the same sites.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use domain::hosting::host::COPYING_BEAT;
 use domain::hosting::host_protocol::{
     AgentConfig, HostCapacity, HostCredentials, HostRegistration, HostReport, Manifest, ManifestSite,
     ManifestState, SiteReport, SiteReportState,
@@ -42,7 +43,10 @@ pub(super) struct Agent {
     #[serde(default)]
     certified: BTreeSet<String>,
     #[serde(default)]
-    refused: BTreeSet<SiteId>,
+    refused: BTreeSet<String>,
+    /// Fingerprints of the copies that the manifest asks about.
+    #[serde(default)]
+    copies: BTreeMap<SiteId, String>,
     /// Its next call.
     pub(super) next_at: Timestamp,
     #[serde(default)]
@@ -137,6 +141,7 @@ impl Agent {
             manifest: Manifest::default(),
             certified: BTreeSet::new(),
             refused: BTreeSet::new(),
+            copies: BTreeMap::new(),
             next_at: now + BOOT,
             disk_used_bytes: 0,
             measured_at: None,
@@ -166,9 +171,22 @@ impl Agent {
         self.identity.is_some()
     }
 
-    /// The site that this host serves under a name.
-    pub(super) fn site(&self, name: &str) -> Option<&ManifestSite> {
-        self.manifest.sites.iter().find(|site| site.fqdn == name && !self.refused.contains(&site.site))
+    /// The site that this host answers for under a name, and the host it is.
+    pub(super) fn serves(&self, name: &str) -> Option<(HostId, ManifestSite)> {
+        let answered = |site: &&ManifestSite| site.fqdn == name && site.state != ManifestState::Copying;
+        let site = self.manifest.sites.iter().find(answered)?;
+        (!self.refused.contains(name)).then(|| (self.config.host, site.clone()))
+    }
+
+    /// The sites whose copies are to be told of, with their buckets.
+    pub(super) fn copying(&self) -> Vec<(SiteId, String)> {
+        let asked = self.manifest.sites.iter().filter(|site| site.fingerprint);
+        asked.map(|site| (site.site, site.bucket.clone())).collect()
+    }
+
+    /// The copies were looked at.
+    pub(super) fn copied(&mut self, copies: BTreeMap<SiteId, String>) {
+        self.copies = copies;
     }
 
     /// One call to the platform, and what follows from its answer.
@@ -215,7 +233,11 @@ impl Agent {
             HostReport { generation: self.manifest.generation, sites, disk_used_bytes: self.disk_used_bytes };
         let path = format!("/v1/hosts/{}/report", identity.host);
         let manifest: Manifest = api.post(&path, Some(&identity.key), &report).await?;
-        self.next_at = now + Duration::from_secs(u64::from(identity.report_every_seconds));
+        let usual = Duration::from_secs(u64::from(identity.report_every_seconds));
+        let pause = |manifest: &Manifest| {
+            if manifest.sites.iter().any(|site| site.fingerprint) { COPYING_BEAT } else { usual }
+        };
+        self.next_at = now + pause(&manifest);
         if manifest.generation <= self.manifest.generation {
             return Ok(Turn::Rest);
         }
@@ -237,7 +259,7 @@ impl Agent {
                     self.certified.insert(site.fqdn.clone());
                 }
                 404 => {
-                    refused.insert(site.site);
+                    refused.insert(site.fqdn.clone());
                 }
                 _ => return Err(format!("the check of the name {} was answered {status}", site.fqdn)),
             }
@@ -250,10 +272,11 @@ impl Agent {
 
     fn state_of(&self, site: &ManifestSite) -> SiteReport {
         let state = match site.state {
-            _ if self.refused.contains(&site.site) => SiteReportState::Failed,
+            _ if self.refused.contains(&site.fqdn) => SiteReportState::Failed,
             ManifestState::Serving => SiteReportState::Serving,
             ManifestState::Suspended => SiteReportState::Suspended,
+            ManifestState::Copying => SiteReportState::Copying,
         };
-        SiteReport { site: site.site, state }
+        SiteReport { site: site.site, state, copy: self.copies.get(&site.site).cloned() }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::net::Ipv4Addr;
 
+use aws_lc_rs::digest;
+use domain::hosting::content;
 use domain::hosting::host_protocol::HostCapacity;
 
 use super::website::{File, Files};
@@ -51,4 +53,11 @@ impl Files for SiteFiles<'_> {
 /// How much of a disk a site's files take.
 pub(super) async fn bytes_in(cloud: &Cloud, bucket: &str) -> u64 {
     cloud.s3().objects(bucket).await.iter().map(|object| object.size).sum()
+}
+
+/// The fingerprint of a site's files, as a host finds it in its copy of them.
+pub(super) async fn fingerprint(cloud: &Cloud, bucket: &str) -> String {
+    let objects = cloud.s3().objects(bucket).await;
+    let listing = content::listing(objects.iter().map(|object| (object.key.as_str(), object.etag.as_str())));
+    hex::encode(digest::digest(&digest::SHA256, listing.as_bytes()))
 }

@@ -2,6 +2,7 @@
 
 mod agent;
 mod machine;
+mod resolver;
 mod website;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -124,14 +125,17 @@ impl Instances {
 
     /// Answers a request that reached a public address, by the name in its `Host`.
     pub async fn serve(&self, ip: Ipv4Addr, request: &Request<Bytes>) -> Response<Bytes> {
+        if ip == Ipv4Addr::from(resolver::ADDRESS) {
+            return resolver::answer(&self.shared.cloud, request);
+        }
         let machine = machine::running(&self.shared.cloud).into_iter().find(|machine| machine.ip == ip);
         let machine = machine.filter(|machine| !self.switched().off.contains(&machine.id));
         let Some(machine) = machine else {
             return website::text(StatusCode::GATEWAY_TIMEOUT, "No machine answers at this address.\n");
         };
         let name = visited(request);
-        let site = self.agents().get(&machine.id).and_then(|agent| agent.site(&name).cloned());
-        let Some(site) = site else {
+        let site = self.agents().get(&machine.id).and_then(|agent| agent.serves(&name));
+        let Some((host, site)) = site else {
             return website::text(StatusCode::MISDIRECTED_REQUEST, "No site of this name is served here.\n");
         };
         if site.state == ManifestState::Suspended {
@@ -140,7 +144,7 @@ impl Instances {
             return answer;
         }
         let files = SiteFiles { cloud: &self.shared.cloud, bucket: &site.bucket };
-        website::answer(site.site, &site.fqdn, &files, request).await
+        website::answer((host, site.site), &site.fqdn, &files, request).await
     }
 
     /// Switches a machine off: it neither serves nor reports until `start`. Its EC2 state stays `running`, as that of a
@@ -208,6 +212,11 @@ impl Instances {
             if agent.wants_measure(now) {
                 agent.measured(self.disk_used(&agent).await, now);
             }
+            let mut copies = BTreeMap::new();
+            for (site, bucket) in agent.copying() {
+                copies.insert(site, machine::fingerprint(&self.shared.cloud, &bucket).await);
+            }
+            agent.copied(copies);
             let turn = agent.turn(&self.shared.api, now).await;
             self.keep(&agent)?;
             if matches!(turn, Turn::Rest) {

@@ -4,10 +4,12 @@ use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION};
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 
-use domain::SiteId;
+use domain::{HostId, SiteId};
 
 /// Says which site answered; the platform's own check of a new site looks at it.
 const SITE: HeaderName = HeaderName::from_static("x-tenantry-site");
+/// Says which host answered; the platform's check of a move looks at it.
+const HOST: HeaderName = HeaderName::from_static("x-tenantry-host");
 const NO_SNIFF: HeaderName = HeaderName::from_static("x-content-type-options");
 
 /// A file of a site.
@@ -25,7 +27,7 @@ pub(super) trait Files {
 
 /// Answers a visitor's request to a site.
 pub(super) async fn answer(
-    site: SiteId,
+    (host, site): (HostId, SiteId),
     fqdn: &str,
     files: &impl Files,
     request: &Request<Bytes>,
@@ -33,6 +35,9 @@ pub(super) async fn answer(
     let mut response = respond(fqdn, files, request).await;
     if let Ok(site) = HeaderValue::from_str(&site.to_string()) {
         response.headers_mut().insert(SITE, site);
+    }
+    if let Ok(host) = HeaderValue::from_str(&host.to_string()) {
+        response.headers_mut().insert(HOST, host);
     }
     response.headers_mut().insert(NO_SNIFF, HeaderValue::from_static("nosniff"));
     if request.method() == Method::HEAD {
@@ -208,7 +213,7 @@ mod tests {
     async fn ask(files: &[(&'static str, &'static str)], method: Method, path: &str) -> Response<Bytes> {
         let request = Request::builder().method(method).uri(path).body(Bytes::new()).unwrap();
         let folder = Folder(files.iter().copied().collect());
-        answer(SiteId::from_ulid(7), "acme.example", &folder, &request).await
+        answer((HostId::from_ulid(1), SiteId::from_ulid(7)), "acme.example", &folder, &request).await
     }
 
     #[test]
@@ -269,7 +274,8 @@ mod tests {
     async fn what_the_browser_has_is_not_sent_again() {
         let request = Request::builder().uri("/").header(IF_NONE_MATCH, "\"5\"").body(Bytes::new()).unwrap();
         let folder = Folder([("index.html", "hello")].into());
-        let response = answer(SiteId::from_ulid(7), "acme.example", &folder, &request).await;
+        let response =
+            answer((HostId::from_ulid(1), SiteId::from_ulid(7)), "acme.example", &folder, &request).await;
         assert_eq!((response.status(), response.body().len()), (StatusCode::NOT_MODIFIED, 0));
     }
 }

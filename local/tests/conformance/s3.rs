@@ -197,6 +197,34 @@ async fn an_object_comes_back_as_it_was_put() {
 }
 
 #[tokio::test]
+async fn a_copy_takes_the_version_it_is_asked_for() {
+    let (_served, client) = start().await;
+    version(&client).await;
+    let first =
+        client.put_object().bucket(BUCKET).key("a b+c.txt").content_type("text/plain").metadata("x", "y");
+    let first = first.body(ByteStream::from_static(b"one")).send().await.unwrap();
+    put(&client, "a b+c.txt", "two").await;
+    let copy = async |from: &str| {
+        client
+            .copy_object()
+            .bucket(BUCKET)
+            .key("copy.txt")
+            .copy_source(format!("{BUCKET}/{from}"))
+            .send()
+            .await
+    };
+    copy("a%20b%2Bc.txt").await.unwrap();
+    assert_eq!(body(&client, "copy.txt").await, b"two");
+    let version = first.version_id().unwrap();
+    let copied = copy(&format!("a%20b%2Bc.txt?versionId={version}")).await.unwrap();
+    assert_eq!(copied.copy_object_result().unwrap().e_tag(), first.e_tag());
+    assert_eq!(body(&client, "copy.txt").await, b"one");
+    let head = client.head_object().bucket(BUCKET).key("copy.txt").send().await.unwrap();
+    assert_eq!((head.content_type(), head.metadata().unwrap()["x"].as_str()), (Some("text/plain"), "y"));
+    assert_eq!(code(copy("a%20b%2Bc.txt?versionId=none").await), "NoSuchVersion");
+}
+
+#[tokio::test]
 async fn listings_have_prefixes_and_pages() {
     let (served, client) = start().await;
     for key in ["a/1", "a/2", "b/1", "c"] {

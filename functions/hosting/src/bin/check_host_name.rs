@@ -14,6 +14,6 @@ fn main() -> Exit {
 async fn check_host_name(app: App, call: Call<Host>) -> Result<Reply<(), 204>> {
     let name = call.path("fqdn").to_ascii_lowercase();
     let sites = HostingOfAll::of(&app).reservations(call.caller.id()).await?;
-    let served = sites.iter().any(|site| site.serving && site.fqdn == name);
+    let served = sites.iter().any(|site| site.answers(&name));
     if served { Ok(Reply::no_content()) } else { Err(Error::NotFound) }
 }

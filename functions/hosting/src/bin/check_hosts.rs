@@ -1,4 +1,4 @@
-//! Schedule `rate(1 minute)`: tell once of each host that missed its beats or never came up, and have the pool looked at.
+//! Schedule `rate(1 minute)`: tell once of each host that missed its beats or never came up, and have the pools looked at.
 
 use hosting::capacity;
 use platform::schedule::{self, Tick};
@@ -16,5 +16,8 @@ fn main() -> Exit {
 
 async fn check_hosts(app: App, tick: Tick) -> Result<()> {
     let settings: Settings = app.config()?;
-    capacity::check(&app, &format!("{}/shared", settings.aws_region), tick.origin()).await
+    for pool in capacity::pools(&settings.aws_region) {
+        capacity::check(&app, &pool, tick.origin()).await?;
+    }
+    Ok(())
 }

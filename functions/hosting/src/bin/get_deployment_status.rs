@@ -1,21 +1,10 @@
 //! `GET /v1/hosting/sites/{site}/deployment`: the operation at work on a site, or its last one, step by step.
 
 use hosting::Hosting;
-use hosting::view::{OperationView, StepView};
+use hosting::view::Deployment;
 use platform::auth::Viewer;
 use platform::http::{self, Call, Reply};
 use platform::{App, Exit, Result};
-use schemars::JsonSchema;
-use serde::Serialize;
-
-/// An operation with its steps.
-#[derive(Serialize, JsonSchema)]
-struct Deployment {
-    #[serde(flatten)]
-    operation: OperationView,
-    /// Every step in its order, begun or not.
-    steps: Vec<StepView>,
-}
 
 fn main() -> Exit {
     http::serve(get_deployment_status)
@@ -26,6 +15,5 @@ async fn get_deployment_status(app: App, call: Call<Viewer>) -> Result<Reply<Dep
     let site = hosting.site(call.id("site")?).await?;
     let operation = hosting.operation(site.last_op).await?;
     let begun = hosting.steps(&operation).await?;
-    let steps = StepView::all(&operation, &begun);
-    Ok(Reply::ok(Deployment { operation: OperationView::from(&*operation), steps }))
+    Ok(Reply::ok(Deployment::of(&operation, &begun)))
 }

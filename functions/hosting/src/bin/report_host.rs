@@ -15,6 +15,7 @@ async fn report_host(app: App, call: Call<Host, HostReport>) -> Result<Reply<Man
     report.check()?;
     let hosting = HostingOfAll::of(&app);
     let host = hosting.beat(call.caller.stored.clone(), report.generation, call.origin()).await?;
+    hosting.copied(host.id, report).await?;
     app.count("SitesFailedOnHost", report.failed());
     app.measure("HostDiskUsedBytes", report.disk_used_bytes as f64, Unit::Bytes);
     Ok(Reply::ok(hosting.manifest(&host).await?))

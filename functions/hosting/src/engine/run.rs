@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use domain::Timestamp;
-use domain::hosting::{Direction, Operation, Site, Step, StepFailure, StepName};
+use domain::accounts::Mode;
+use domain::hosting::{Direction, Label, Operation, OperationKind, Site, Step, StepFailure, StepName};
+use domain::{HostId, Timestamp};
 use platform::lease::Lease;
 use platform::store::{Stored, Write};
 use platform::{App, Error, EventEnvelope, Origin, Result};
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::store::operations;
-use crate::{HostingOfAll, steps};
+use crate::{HostingOfAll, capacity, steps};
 
 /// What the steps need to know of their deployment.
 #[derive(Debug, Clone, Deserialize)]
@@ -25,15 +26,17 @@ pub struct Settings {
     pub account_id: String,
     /// ARN of the role whose sessions carry a site's tag.
     pub site_access_role_arn: String,
+    /// The bucket that lists of backups are in.
+    pub backups_bucket: String,
     /// ARN of the role that hosts read sites' files with.
     pub host_role_arn: String,
 }
 
 impl Settings {
-    /// The pool of hosts that trial sites share.
+    /// The pool of hosts that sites share, or of those that carry one site each.
     #[must_use]
-    pub fn shared_pool(&self) -> String {
-        format!("{}/shared", self.aws_region)
+    pub fn pool(&self, mode: Mode) -> String {
+        capacity::pool(&self.aws_region, mode)
     }
 }
 
@@ -190,6 +193,55 @@ impl<'a> Run<'a> {
             Value::Null => Ok(T::default()),
             params => serde_json::from_value(params.clone()).map_err(Error::caused),
         }
+    }
+
+    /// What was chosen for the current step, which always chooses.
+    ///
+    /// # Errors
+    /// `internal` if nothing, or something else, is stored.
+    pub fn given<T: DeserializeOwned>(&self) -> Result<T> {
+        serde_json::from_value(self.step.params.clone()).map_err(Error::caused)
+    }
+
+    /// The label that the operation is about: the new one while it is made ready, then the old one while it is taken away.
+    #[must_use]
+    pub fn label(&self) -> &Label {
+        let site = &self.site;
+        site.target_label.as_ref().or(site.former_label.as_ref()).unwrap_or(&site.label)
+    }
+
+    /// The name that the operation is about.
+    #[must_use]
+    pub fn fqdn(&self) -> String {
+        self.label().under(&self.site.zone)
+    }
+
+    /// The host that the operation is about: where the site goes, or, once it is there, where it was; else where it is.
+    #[must_use]
+    pub fn host_at_work(&self) -> Option<HostId> {
+        let site = &self.site;
+        match self.operation.workflow {
+            OperationKind::Migrate => site.target_host.or(site.former_host),
+            _ => site.target_host.or(site.host),
+        }
+    }
+
+    /// The host that the operation is about, where there must be one.
+    ///
+    /// # Errors
+    /// `internal` if there is none.
+    pub fn host(&self) -> Result<HostId> {
+        let none = || Error::internal(format!("site {} has no room on any host", self.site.id));
+        self.host_at_work().ok_or_else(none)
+    }
+
+    /// The site's bucket, where there must be one.
+    ///
+    /// # Errors
+    /// `internal` if there is none.
+    pub fn bucket(&self) -> Result<String> {
+        let none = || Error::internal(format!("site {} has no bucket", self.site.id));
+        self.site.bucket.clone().ok_or_else(none)
     }
 
     /// What an earlier step of this operation left.

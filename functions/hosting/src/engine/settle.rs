@@ -5,7 +5,8 @@ use std::time::Duration;
 use domain::hosting::operation::Request;
 use domain::hosting::step::{MOST_FAILURES, back_off};
 use domain::hosting::{
-    Direction, Operation, OperationLog, OperationState, Site, SiteState, Step, StepFailure, StepState,
+    Direction, Operation, OperationKind, OperationLog, OperationState, Site, SiteState, Step, StepFailure,
+    StepName, StepState,
 };
 use platform::store::Write;
 use platform::{Error, EventEnvelope, Result, Unit, random};
@@ -61,17 +62,10 @@ impl Run<'_> {
         let Changed { mut site, mut event } = self.site_after(changed);
         if operation.state == OperationState::Succeeded {
             site = site.operation_succeeded(operation.workflow, self.now());
-            if site.state == SiteState::Retained {
-                event = Some(self.origin.event(site.org, &site.deleted()));
-            }
-            let request = Request { operation: self.origin.id(), by: None, now: self.now() };
-            let (next_site, next) = site.next_operation(request);
-            site = next_site;
-            writes.extend(
-                next.map(|(operation, queued)| operations::create(&operation, &queued, &self.origin)),
-            );
+            event = self.told_at_the_end(operation.workflow, &site).or(event);
+            site = self.converged(site, &mut writes);
         }
-        if site.state == SiteState::Active && self.site.state != SiteState::Active {
+        if operation.step() == Some(StepName::WatchEmail) && operation.workflow == OperationKind::Provision {
             self.app.count("SitesActivated", 1);
             let millis = self.now().since(operation.created_at).as_millis();
             self.app.measure("ProvisioningMillis", millis as f64, Unit::Milliseconds);
@@ -91,17 +85,42 @@ impl Run<'_> {
         let Changed { mut site, event: mut site_event } = self.site_after(changed);
         let mut event = None;
         if operation.state == OperationState::RolledBack {
-            site = site.rolled_back();
+            site = site.rolled_back(operation.workflow);
             event = Some(self.origin.event(operation.org, &operation.rolled_back()));
             if site.state == SiteState::Purged {
                 site_event = Some(self.origin.event(site.org, &site.deleted()));
             }
+            site = self.converged(site, &mut writes);
             self.app.count("OperationsRolledBack", 1);
         }
         writes.extend(self.site_changed(&site, site_event));
         let step = self.step.clone().compensated(self.now());
         self.write(&operation, event, step, Some("Taken back."), writes).await?;
         Ok(operation)
+    }
+
+    /// What the site tells when an operation has brought it where it should be.
+    fn told_at_the_end(&self, kind: OperationKind, site: &Site) -> Option<EventEnvelope> {
+        let origin = &self.origin;
+        match kind {
+            OperationKind::Deprovision => Some(origin.event(site.org, &site.deleted())),
+            OperationKind::Suspend => Some(origin.event(site.org, &site.suspended())),
+            OperationKind::Resume => Some(origin.event(site.org, &site.served_again())),
+            OperationKind::Purge => Some(origin.event(site.org, &site.purged())),
+            OperationKind::Provision
+            | OperationKind::Rename
+            | OperationKind::Migrate
+            | OperationKind::BackUp
+            | OperationKind::Restore => None,
+        }
+    }
+
+    /// What was wished for meanwhile begins now.
+    fn converged(&self, site: Site, writes: &mut Vec<Write>) -> Site {
+        let request = Request { operation: self.origin.id(), by: None, now: self.now() };
+        let (site, next) = site.next_operation(request);
+        writes.extend(next.map(|(operation, queued)| operations::create(&operation, &queued, &self.origin)));
+        site
     }
 
     async fn commit_wait(&self, after: Duration) -> Result<Operation> {

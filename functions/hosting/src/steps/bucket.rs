@@ -37,9 +37,9 @@ struct Choice {
 
 /// What the steps after the first know of the bucket.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Made {
-    pub(super) bucket: String,
-    pub(super) region: String,
+struct Made {
+    bucket: String,
+    region: String,
 }
 
 pub(super) fn choose(run: &Run<'_>) -> Result<Value> {
@@ -194,31 +194,33 @@ fn lifecycle() -> Result<BucketLifecycleConfiguration> {
 }
 
 pub(super) async fn grant(run: &Run<'_>) -> Result<Outcome> {
-    let Made { bucket, .. } = run.outputs(StepName::CreateBucket)?;
-    let outputs = json!({"policy": policy_hash(run, &bucket, Openness::Open)});
-    put(run, &bucket, Openness::Open, outputs).await
+    let bucket = run.bucket()?;
+    match set(run, Openness::Open).await? {
+        Some(busy) => Ok(busy),
+        None => Outcome::with(json!({"policy": policy_hash(run, &bucket, Openness::Open)})),
+    }
 }
 
 /// Takes the grant back. A bucket that is gone grants nothing.
 pub(super) async fn shut(run: &Run<'_>) -> Result<Outcome> {
-    match &run.site.bucket {
-        Some(bucket) => put(run, bucket, Openness::Shut, Value::Null).await,
-        None => Ok(Outcome::done()),
-    }
+    Ok(set(run, Openness::Shut).await?.unwrap_or_else(Outcome::done))
 }
 
 pub(super) async fn retain(run: &Run<'_>) -> Result<Outcome> {
-    match &run.site.bucket {
-        Some(bucket) => put(run, bucket, Openness::Retained, json!({"bucket": bucket})).await,
-        None => Ok(Outcome::done()),
+    match set(run, Openness::Retained).await? {
+        Some(busy) => Ok(busy),
+        None => Outcome::with(json!({"bucket": run.site.bucket})),
     }
 }
 
-async fn put(run: &Run<'_>, bucket: &str, openness: Openness, outputs: Value) -> Result<Outcome> {
+/// Changes what the site's bucket is open for; how to wait when another change of it is under way. A site without a bucket
+/// has nothing to change.
+pub(super) async fn set(run: &Run<'_>, openness: Openness) -> Result<Option<Outcome>> {
+    let Some(bucket) = &run.site.bucket else { return Ok(None) };
     match put_policy(run, &client(run), bucket, openness).await {
-        Ok(()) => Outcome::with(outputs),
-        Err(Failed::Gone(_)) if openness != Openness::Open => Outcome::with(outputs),
-        Err(Failed::Busy) => Ok(Outcome::Wait(BUSY)),
+        Ok(()) => Ok(None),
+        Err(Failed::Gone(_)) if openness != Openness::Open => Ok(None),
+        Err(Failed::Busy) => Ok(Some(Outcome::Wait(BUSY))),
         Err(Failed::Gone(error) | Failed::Otherwise(error)) => Err(error),
     }
 }
@@ -240,10 +242,12 @@ async fn put_policy(run: &Run<'_>, s3: &Client, bucket: &str, openness: Openness
 
 /// Takes the bucket away with everything in it: first nobody writes any more, then page by page.
 ///
-/// Only a bucket that this operation made gets here. Whether the call that made it ever answered is not known, so it is
-/// looked for by the name that was chosen.
+/// Only a bucket gets here that this operation made, or whose site is gone. Whether the call that made it ever answered is
+/// not known, so it is looked for by the name that was chosen.
 pub(super) async fn remove(run: &Run<'_>) -> Result<Outcome> {
-    let Choice { bucket, .. } = run.params()?;
+    let Choice { bucket: chosen, .. } = run.params()?;
+    // What a site that was served has is known; of one that was being built, only the name that was tried.
+    let bucket = run.site.bucket.clone().unwrap_or(chosen);
     let s3 = client(run);
     if bucket.is_empty() {
         return without_bucket(run);
@@ -251,7 +255,7 @@ pub(super) async fn remove(run: &Run<'_>) -> Result<Outcome> {
     match owner(run, &s3, &bucket).await? {
         Owner::Us => {}
         // It was made, so it is ours: that S3 does not let us see it does not mean that it is gone.
-        Owner::Others if run.outputs::<Made>(StepName::CreateBucket).is_ok() => {
+        Owner::Others if run.site.bucket.is_some() => {
             return Err(Error::partner("s3", false, format!("bucket {bucket} cannot be reached")));
         }
         Owner::Others | Owner::Nobody => return without_bucket(run),

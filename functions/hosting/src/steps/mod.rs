@@ -5,18 +5,20 @@
 
 mod activation;
 mod bucket;
+mod files;
 mod mail_domain;
+mod moving;
+mod naming;
 mod records;
 mod room;
 mod serving;
 
-use domain::hosting::{ClaimState, Run as Wanted, StepName};
+use domain::hosting::{Run as Wanted, StepName};
 use platform::Result;
 use platform::store::Write;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::engine::{Outcome, Run};
-use crate::store::labels;
 
 /// What a step has to choose before its first outside call, so that a repeat asks for the same. Most have nothing to choose:
 /// what they ask for follows from the site.
@@ -26,6 +28,8 @@ use crate::store::labels;
 pub fn choose(run: &Run<'_>, name: StepName) -> Result<Option<Value>> {
     match name {
         StepName::CreateBucket => bucket::choose(run).map(Some),
+        StepName::FreezeWrites => moving::choose_freeze(run).map(Some),
+        StepName::TakeBackup => files::choose(run).map(Some),
         _ => Ok(None),
     }
 }
@@ -36,8 +40,8 @@ pub fn choose(run: &Run<'_>, name: StepName) -> Result<Option<Value>> {
 /// What the step's calls fail with: the engine tries again.
 pub async fn execute(run: &mut Run<'_>, name: StepName) -> Result<Outcome> {
     match name {
-        StepName::CheckPlan => Ok(check_plan(run)),
-        StepName::ClaimLabel => claim_label(run).await,
+        StepName::CheckPlan => check_plan(run),
+        StepName::ClaimLabel => naming::claim(run).await,
         StepName::ReserveSlot => room::reserve(run).await,
         StepName::AwaitHost => room::await_host(run).await,
         StepName::CreateBucket => bucket::create(run).await,
@@ -55,7 +59,28 @@ pub async fn execute(run: &mut Run<'_>, name: StepName) -> Result<Outcome> {
         StepName::DeleteIdentity => mail_domain::delete(run).await,
         StepName::ReleaseSlot => room::release(run).await,
         StepName::RetainBucket => bucket::retain(run).await,
-        StepName::RetireLabel => release_label(run).await,
+        StepName::RetireLabel => naming::release(run).await,
+        StepName::AddName => naming::add(run).await,
+        StepName::SwitchName => naming::switch(run).await,
+        StepName::DropName => naming::drop_other(run).await,
+        StepName::SuspendServing => serving::suspend(run).await,
+        StepName::ShutBucket => bucket::shut(run).await,
+        StepName::OpenBucket => bucket::grant(run).await,
+        StepName::ResumeServing => serving::resume(run).await,
+        StepName::CheckMove => moving::check(run),
+        StepName::CopyContent => moving::copy(run).await,
+        StepName::FreezeWrites => moving::freeze(run).await,
+        StepName::CompareContent => moving::compare(run).await,
+        StepName::PointName => records::point(run).await,
+        StepName::UnfreezeWrites => moving::thaw(run).await,
+        StepName::AwaitName => records::wait_for_all(run).await,
+        StepName::CheckName => serving::check_name(run).await,
+        StepName::CommitMove => moving::commit(run).await,
+        StepName::KeepSource => Ok(moving::keep_source(run)),
+        StepName::ReleaseSource => moving::release_source(run).await,
+        StepName::TakeBackup => files::take(run).await,
+        StepName::PutFilesBack => files::put_back(run).await,
+        StepName::EmptyBucket => bucket::remove(run).await,
     }
 }
 
@@ -66,13 +91,17 @@ pub async fn execute(run: &mut Run<'_>, name: StepName) -> Result<Outcome> {
 /// What the compensation's calls fail with: the engine tries again.
 pub async fn compensate(run: &mut Run<'_>, name: StepName) -> Result<Outcome> {
     match name {
-        StepName::ClaimLabel => release_label(run).await,
+        // The label was claimed when the site was asked for, before the first step.
+        StepName::CheckPlan | StepName::ClaimLabel => naming::release(run).await,
         StepName::ReserveSlot => room::release(run).await,
         StepName::CreateBucket => bucket::remove(run).await,
         StepName::GrantAccess => bucket::shut(run).await,
         StepName::CreateIdentity => mail_domain::delete(run).await,
         StepName::QueueDns => records::delete(run).await,
-        StepName::PublishManifest => serving::stop(run).await,
+        StepName::PublishManifest | StepName::CopyContent => serving::stop(run).await,
+        StepName::AddName => naming::drop_other(run).await,
+        StepName::FreezeWrites => moving::thaw(run).await,
+        StepName::PointName => records::point_back(run).await,
         // The others made nothing, or the bucket's removal takes it away.
         _ => Ok(Outcome::done()),
     }
@@ -80,43 +109,15 @@ pub async fn compensate(run: &mut Run<'_>, name: StepName) -> Result<Outcome> {
 
 /// What must not go on while people look at a step that stopped.
 pub fn abandon(run: &Run<'_>) -> Option<Write> {
-    (run.operation.step() == Some(StepName::ReserveSlot)).then(|| room::no_longer_waiting(run))
+    (run.operation.step() == Some(StepName::ReserveSlot)).then(|| room::no_longer_waiting(run)).flatten()
 }
 
-fn check_plan(run: &Run<'_>) -> Outcome {
+fn check_plan(run: &Run<'_>) -> Result<Outcome> {
     let site = &run.site.value;
-    if site.desired.run != Wanted::On {
+    if site.wanted() != Wanted::On {
         let message = "The site is no longer wanted.";
-        return Outcome::Abort(run.failure(
-            "not_wanted",
-            message,
-            "Nothing: the operation takes everything back.",
-        ));
+        let remedy = "Nothing: the operation takes everything back.";
+        return Ok(Outcome::Abort(run.failure("not_wanted", message, remedy)));
     }
-    let outputs = json!({
-        "plan": site.desired.plan,
-        "mode": site.desired.mode,
-        "units": site.units,
-        "disk_mib": site.disk_mib,
-    });
-    let done = Outcome::Done { outputs, writes: Vec::new(), site: None };
-    done.changing(site.clone().provisioning(), None)
-}
-
-async fn claim_label(run: &Run<'_>) -> Result<Outcome> {
-    match run.store.keep_label(&run.site, run.now()).await {
-        Ok(()) => Outcome::with(json!({"label": run.site.label, "fqdn": run.site.fqdn})),
-        Err(platform::Error::Refused { code: "label_taken", message, .. }) => {
-            let remedy = "Nothing: the operation takes everything back; the customer chooses another name.";
-            Ok(Outcome::Abort(run.failure("label_taken", &message, remedy)))
-        }
-        Err(error) => Err(error),
-    }
-}
-
-async fn release_label(run: &Run<'_>) -> Result<Outcome> {
-    let claim = run.store.claim(&run.site.zone, &run.site.label).await?;
-    let own = claim.filter(|claim| claim.site == run.site.id && claim.state == ClaimState::Live);
-    let served = run.site.activated_at.is_some();
-    Ok(Outcome::by(own.map(|claim| labels::release(&claim, served, run.now())).into_iter().collect()))
+    Ok(Outcome::with(room::Planned::of(&site.desired))?.changing(site.clone().provisioning(), None))
 }

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use domain::hosting::{Reservation, Waiter};
-use platform::store::Write;
+use domain::HostId;
+use domain::accounts::Mode;
+use domain::hosting::host::UNIT_DISK_MIB;
+use domain::hosting::{Desired, Host, OperationKind, Reservation, Site, StepName, Waiter};
+use platform::store::{Stored, Write};
 use platform::{Error, Result, random};
 use serde::{Deserialize, Serialize};
 
@@ -14,38 +17,53 @@ use crate::store::{hosts, pools};
 const TRIES: u32 = 5;
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
+/// What room the operation looks for, decided at its beginning: the plan may change while it runs.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Planned {
+    pub(super) plan: String,
+    pub(super) mode: Mode,
+    pub(super) units: u64,
+    pub(super) disk_mib: u64,
+}
+
+impl Planned {
+    pub(super) fn of(desired: &Desired) -> Self {
+        let Desired { plan, mode, units, .. } = desired;
+        Self { plan: plan.clone(), mode: *mode, units: *units, disk_mib: units * UNIT_DISK_MIB }
+    }
+}
+
+pub(super) fn planned(run: &Run<'_>) -> Result<Planned> {
+    run.outputs(match run.operation.workflow {
+        OperationKind::Migrate => StepName::CheckMove,
+        _ => StepName::CheckPlan,
+    })
+}
+
 /// Where the site goes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Slot {
-    pub(super) host: domain::HostId,
-    pub(super) units: u64,
+struct Slot {
+    host: HostId,
+    units: u64,
 }
 
 pub(super) async fn reserve(run: &mut Run<'_>) -> Result<Outcome> {
-    let pool = run.settings.shared_pool();
+    let planned = planned(run)?;
+    let pool = run.settings.pool(planned.mode);
+    let Planned { units, disk_mib, .. } = planned;
     for tries in 0..TRIES {
         if let Some(host) = run.site.target_host {
-            return Outcome::with(Slot { host, units: run.site.units });
+            return Outcome::with(Slot { host, units });
         }
-        let candidates = run.store.candidates(&pool, run.site.units).await?;
+        let candidates = candidates(run, &pool, &planned).await?;
         let dice = usize::from_le_bytes(random::bytes());
         let Some(choice) = domain::hosting::pool::pick(&candidates, tries, dice) else { break };
         let host = &candidates[choice].value;
-        let reservation = Reservation {
-            host: host.id,
-            site: run.site.id,
-            org: run.site.org,
-            operation: run.operation.id,
-            fqdn: run.site.fqdn.clone(),
-            units: run.site.units,
-            disk_mib: run.site.disk_mib,
-            serving: false,
-            bucket: None,
-            reserved_at: run.now(),
-        };
-        let [taken, kept] = hosts::reserve(host, &run.site, &reservation);
+        let whose = (run.site.org, run.site.id, run.operation.id);
+        let kept = Reservation::kept(host.id, whose, &run.site.fqdn, (units, disk_mib), run.now());
+        let [taken, kept] = hosts::reserve(host, &kept);
         let placed = Write::replace(&run.site, &run.site.value.clone().placed(host.id));
-        let writes = [taken, kept, placed, no_longer_waiting(run), run.fenced()];
+        let writes = [taken, kept, placed, pools::no_longer_waiting(&pool, run.site.id), run.fenced()];
         match run.store.table().transact(writes).await {
             Ok(()) | Err(Error::Conflict) => run.reread_site().await?,
             Err(Error::Refused { code: hosts::HOST_FULL, .. }) => {}
@@ -53,12 +71,22 @@ pub(super) async fn reserve(run: &mut Run<'_>) -> Result<Outcome> {
         }
     }
     if let Some(host) = run.site.target_host {
-        return Outcome::with(Slot { host, units: run.site.units });
+        return Outcome::with(Slot { host, units });
     }
-    wait_for_room(run, &pool).await
+    wait_for_room(run, &pool, units).await
 }
 
-async fn wait_for_room(run: &Run<'_>, pool: &str) -> Result<Outcome> {
+/// Hosts that could take the site; never the one that it is on.
+async fn candidates(run: &Run<'_>, pool: &str, planned: &Planned) -> Result<Vec<Stored<Host>>> {
+    let mut found = match planned.mode {
+        Mode::Shared => run.store.candidates(pool, planned.units).await?,
+        Mode::Dedicated => run.store.hosts_for(pool, run.site.id, planned.units).await?,
+    };
+    found.retain(|host| run.site.host != Some(host.id));
+    Ok(found)
+}
+
+async fn wait_for_room(run: &Run<'_>, pool: &str, units: u64) -> Result<Outcome> {
     let blocked = run.store.pool(pool).await?.and_then(|stored| stored.value.blocked);
     if let Some(blocked) = blocked.filter(|blocked| blocked.at >= run.started_at()) {
         let message = "No more hosts can be launched at the moment.";
@@ -68,31 +96,48 @@ async fn wait_for_room(run: &Run<'_>, pool: &str) -> Result<Outcome> {
         pool: pool.to_owned(),
         site: run.site.id,
         operation: run.operation.id,
-        units: run.site.units,
+        units,
         since: run.now(),
     };
     run.store.wait_for_room(&waiter, &run.origin, run.fenced()).await?;
     Ok(Outcome::Wait(LOOK_AGAIN))
 }
 
-pub(super) fn no_longer_waiting(run: &Run<'_>) -> Write {
-    pools::no_longer_waiting(&run.settings.shared_pool(), run.site.id)
+/// Nothing when it is not known yet in which pool.
+pub(super) fn no_longer_waiting(run: &Run<'_>) -> Option<Write> {
+    let planned = planned(run).ok()?;
+    Some(pools::no_longer_waiting(&run.settings.pool(planned.mode), run.site.id))
 }
 
 pub(super) async fn await_host(run: &Run<'_>) -> Result<Outcome> {
-    let Some(id) = run.site.target_host else {
-        return Err(Error::internal(format!("site {} has no room on any host", run.site.id)));
-    };
-    let host = run.store.host(id).await?;
+    let host = run.store.host(run.host()?).await?;
     if host.is_ready() { Ok(Outcome::done()) } else { Ok(Outcome::Wait(LOOK_AGAIN)) }
 }
 
 pub(super) async fn release(run: &Run<'_>) -> Result<Outcome> {
-    let mut writes = vec![no_longer_waiting(run)];
-    if let Some(host) = run.site.target_host.or(run.site.host)
+    let waiting = no_longer_waiting(run);
+    let Outcome::Done { mut writes, site, outputs } = give_back(run, run.host_at_work()).await? else {
+        return Err(Error::internal("room is given back in one turn"));
+    };
+    writes.extend(waiting);
+    Ok(Outcome::Done { outputs, writes, site })
+}
+
+/// Gives the room on a host back, and takes the host off the site.
+pub(super) async fn give_back(run: &Run<'_>, host: Option<HostId>) -> Result<Outcome> {
+    let mut writes = Vec::new();
+    if let Some(host) = host
         && let Some(reservation) = run.store.reservation(host, run.site.id).await?
     {
         writes.extend(hosts::release(&reservation, run.now()));
     }
-    Ok(Outcome::by(writes).changing(run.site.value.clone().displaced(), None))
+    let without = |named: Option<HostId>| named.filter(|named| Some(*named) != host);
+    let site = &run.site.value;
+    let displaced = Site {
+        host: without(site.host),
+        target_host: without(site.target_host),
+        former_host: without(site.former_host),
+        ..site.clone()
+    };
+    Ok(Outcome::by(writes).changing(displaced, None))
 }

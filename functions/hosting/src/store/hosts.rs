@@ -1,10 +1,10 @@
 //! Hosts and the room on them.
 
 use domain::hosting::host::{HostTrouble, TERMINATED_KEPT};
-use domain::hosting::{Host, HostState, Reservation, Site};
+use domain::hosting::{Host, HostState, Reservation};
 use domain::{HostId, Refusal, SiteId, Timestamp};
 use platform::event::{EventEnvelope, Origin};
-use platform::store::{Index, Query, Stored, Write};
+use platform::store::{Index, LastKey, Page, Query, Stored, Write};
 use platform::{Error, Result};
 use serde_json::json;
 
@@ -103,6 +103,16 @@ impl HostingOfAll {
         Ok(self.table.query(fitting).await?.items)
     }
 
+    /// Hosts that were launched for one site and wait for it.
+    pub(crate) async fn hosts_for(&self, pool: &str, site: SiteId, units: u64) -> Result<Vec<Stored<Host>>> {
+        // Only those without their site have room, which are few.
+        let own = Query::pk(keys::pool_index(pool, true))
+            .index(Index::Gsi1)
+            .from(units)
+            .filter("for_site = :site", [(":site", site)]);
+        self.table.query_all(own).await
+    }
+
     /// Every host of a pool that is not gone.
     pub(crate) async fn hosts(&self, pool: &str) -> Result<Vec<Stored<Host>>> {
         let members = Query::pk(keys::pool_partition(pool)).begins(keys::MEMBER).consistent();
@@ -115,6 +125,25 @@ impl HostingOfAll {
             }
         }
         Ok(hosts)
+    }
+
+    /// The hosts of a pool that are not gone, oldest first.
+    ///
+    /// # Errors
+    /// `unavailable`, `internal`.
+    pub async fn host_page(&self, pool: &str, limit: u32, after: Option<LastKey>) -> Result<Page<Host>> {
+        let members = Query::pk(keys::pool_partition(pool)).begins(keys::MEMBER).limit(limit).after(after);
+        let Page { items, last } = self.table.query::<Member>(members).await?;
+        let keys: Vec<_> = items.iter().map(|member| keys::host(member.host)).collect();
+        Ok(Page { items: self.table.get_many(&keys).await?, last })
+    }
+
+    /// A host takes no more sites.
+    ///
+    /// # Errors
+    /// `version_conflict`.
+    pub async fn drain(&self, stored: &Stored<Host>, host: &Host, now: Timestamp) -> Result<()> {
+        self.change_host(stored, host, None, now).await
     }
 
     /// Changes a host unless it changed meanwhile.
@@ -176,21 +205,18 @@ fn by_room(write: Write, host: &Host) -> Write {
 }
 
 /// Takes room on a host for a site, if the host is still ready and still has it.
-pub(crate) fn reserve(host: &Host, site: &Site, reservation: &Reservation) -> [Write; 2] {
+pub(crate) fn reserve(host: &Host, kept: &Reservation) -> [Write; 2] {
     let taken = Write::update(keys::host(host.id))
         .set_expr(
             "free_units = free_units - :u, gsi1sk = gsi1sk - :u, free_disk_mib = free_disk_mib - :d, sites = sites + :one",
-            [(":u", site.units), (":d", site.disk_mib), (":one", 1)],
+            [(":u", kept.units), (":d", kept.disk_mib), (":one", 1)],
         )
         .when(
             "state = :ready AND free_units >= :u AND free_disk_mib >= :d AND sites < max_sites",
             [(":ready", json!(HostState::Ready))],
         )
         .or(Error::refused(HOST_FULL, "The host was filled by others."));
-    [
-        taken,
-        Write::create(keys::reservation(host.id, site.id), "reservation", reservation).or(Error::Conflict),
-    ]
+    [taken, Write::create(keys::reservation(host.id, kept.site), "reservation", kept).or(Error::Conflict)]
 }
 
 /// Gives a site's room back to its host.
@@ -202,9 +228,12 @@ pub(crate) fn release(stored: &Stored<Reservation>, now: Timestamp) -> [Write; 2
     [given_back, Write::remove(stored)]
 }
 
-/// Puts a site into its host's manifest with its bucket, or takes it out; the manifest gets a new number.
-pub(crate) fn serve(stored: &Stored<Reservation>, bucket: Option<String>) -> [Write; 2] {
-    let reservation = Reservation { serving: bucket.is_some(), bucket, ..stored.value.clone() };
-    let counted = Write::update(keys::host(stored.host)).add("generation", 1);
-    [Write::replace(stored, &reservation), counted]
+/// Changes what a host's manifest says of a site; the manifest gets a new number.
+pub(crate) fn tell(stored: &Stored<Reservation>, reservation: &Reservation) -> [Write; 2] {
+    [Write::replace(stored, reservation), count(stored.host)]
+}
+
+/// Gives the manifest of a host a new number, so that the host looks at everything again.
+pub(crate) fn count(host: HostId) -> Write {
+    Write::update(keys::host(host)).add("generation", 1)
 }

@@ -1,6 +1,7 @@
 //! The keys of the area's items.
 
-use domain::hosting::{ChangeId, Label, LogId, RecordType, StepName};
+use domain::hosting::orphan::OrphanKind;
+use domain::hosting::{BackupId, ChangeId, Label, LogId, RecordType, StepName};
 use domain::{HostId, OperationId, OrgId, SiteId};
 use platform::store::Key;
 
@@ -8,6 +9,8 @@ use platform::store::Key;
 pub const OPERATION_SHARDS: u128 = 8;
 /// Mail domains that are to be looked at, likewise.
 pub const IDENTITY_SHARDS: u128 = 4;
+/// Sites with something due, likewise.
+pub const SITE_SHARDS: u128 = 4;
 
 /// A site.
 #[must_use]
@@ -25,6 +28,30 @@ pub fn usage(org: OrgId) -> Key {
 #[must_use]
 pub fn identity(org: OrgId, domain: &str) -> Key {
     Key::new(org_partition(org), format!("SES#{domain}"))
+}
+
+/// A customer's domain.
+#[must_use]
+pub fn domain(org: OrgId, name: &str) -> Key {
+    Key::new(org_partition(org), format!("DOM#{name}"))
+}
+
+/// A backup of a site.
+#[must_use]
+pub fn backup(site: SiteId, backup: BackupId) -> Key {
+    Key::new(site_partition(site), format!("{BACKUP}{backup}"))
+}
+
+/// How much a site uses.
+#[must_use]
+pub fn measure(org: OrgId, site: SiteId) -> Key {
+    Key::new(org_partition(org), format!("{MEASURE}{site}"))
+}
+
+/// Something without an owner.
+#[must_use]
+pub fn orphan(kind: OrphanKind, name: &str) -> Key {
+    Key::new(ORPHANS, format!("{}#{name}", kind.as_str()))
 }
 
 /// An operation.
@@ -98,7 +125,7 @@ pub fn record(zone: &str, name: &str, kind: RecordType) -> Key {
 #[must_use]
 pub fn records_under(name: &str) -> String {
     let turned: Vec<&str> = name.rsplit('.').collect();
-    format!("REC#{}.", turned.join("."))
+    format!("{RECORD}{}.", turned.join("."))
 }
 
 /// A change in a zone's queue.
@@ -113,12 +140,24 @@ pub(super) const LOG: &str = "LOG#";
 pub(super) const RESERVATION: &str = "RES#";
 pub(super) const MEMBER: &str = "HOST#";
 pub(super) const WAITER: &str = "WAIT#";
+pub(super) const MEASURE: &str = "MEASURE#";
+pub(super) const ORPHANS: &str = "ORPHANS";
+pub(super) const BACKUP: &str = "BK#";
+pub(super) const RECORD: &str = "REC#";
 pub(super) const CHANGE: &str = "CHG#";
 pub(super) const DUE_ZONE: &str = "DUE#ZONE";
 pub(super) const DUE_POOL: &str = "DUE#POOL";
 
 pub(super) fn org_partition(org: OrgId) -> String {
     format!("ORG#{org}")
+}
+
+pub(super) fn site_partition(site: SiteId) -> String {
+    format!("{SITE}{site}")
+}
+
+pub(super) fn due_sites(shard: u128) -> String {
+    format!("DUE#SITE#{shard}")
 }
 
 pub(super) fn operation_partition(operation: OperationId) -> String {

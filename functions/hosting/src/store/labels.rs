@@ -19,12 +19,12 @@ impl HostingOfAll {
         self.table.get_consistent(&keys::claim(zone, label)).await
     }
 
-    /// Makes sure that a site holds its label.
+    /// Makes sure that a site holds a label.
     ///
     /// # Errors
     /// `label_taken` when another site does.
-    pub(crate) async fn keep_label(&self, site: &Site, now: Timestamp) -> Result<()> {
-        let claim = LabelClaim::live(site.label.clone(), &site.zone, site.org, site.id, now);
+    pub(crate) async fn keep_label(&self, site: &Site, label: &Label, now: Timestamp) -> Result<()> {
+        let claim = LabelClaim::live(label.clone(), &site.zone, site.org, site.id, now);
         self.table.write(self::claim(&claim, now)).await
     }
 }

@@ -4,9 +4,14 @@
 //!
 //! | item | pk / sk | indexes |
 //! |---|---|---|
-//! | site | `ORG#o` / `SITE#s` | |
+//! | site | `ORG#o` / `SITE#s` | gsi2 `DUE#SITE#n` |
+//! | backup | `SITE#s` / `BK#b` | |
 //! | usage | `ORG#o` / `USAGE` | |
+//! | domain | `ORG#o` / `DOM#name` | |
 //! | e-mail identity | `ORG#o` / `SES#domain` | gsi2 `DUE#IDENTITY#n` |
+//! | mails of a month, what was told of a mail | `ORG#o` / `MAILS#yyyy-mm`, `TOLD#m` / `TOLD` | |
+//! | measure | `ORG#o` / `MEASURE#s` | |
+//! | orphan | `ORPHANS` / `kind#name` | |
 //! | operation | `OP#op` / `OP` | gsi2 `DUE#OPERATION#n`, gsi3 `SITE#s` |
 //! | step, log | `OP#op` / `STEP#nn#name`, `LOG#id` | |
 //! | label claim | `LABEL#zone#label` / `CLAIM` | |
@@ -15,14 +20,19 @@
 //! | pool, its hosts, its waiters | `POOL#name` / `CFG`, `HOST#h`, `WAIT#s` | gsi2 `DUE#POOL` |
 //! | zone, its records, its changes | `ZONE#name` / `ZONE`, `REC#eman.#type`, `CHG#id` | gsi2 `DUE#ZONE` |
 
+pub mod backups;
+pub mod domains;
 pub mod hosts;
 mod hosts_http;
 pub mod identities;
 pub mod keys;
 pub mod labels;
+pub mod mails;
 pub mod operations;
+pub mod orphans;
 pub mod pools;
 pub mod sites;
+pub mod wishes;
 pub mod zones;
 
 use domain::OrgId;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::hosting::pool::LaunchRefused;
-use domain::hosting::{CapacityWanted, Host, Pool, Waiter};
+use domain::hosting::{CapacityWanted, Host, Pool, PoolSettings, Waiter};
 use domain::{SiteId, Timestamp};
 use platform::event::Origin;
 use platform::lease::{self, Lease};
@@ -18,6 +18,28 @@ impl HostingOfAll {
         self.table.get_consistent(&keys::pool(name)).await
     }
 
+    /// Sets how a pool grows, and has it looked at.
+    ///
+    /// # Errors
+    /// `unavailable`, `internal`.
+    pub async fn put_pool(&self, name: &str, settings: &PoolSettings, origin: &Origin) -> Result<()> {
+        self.ensure_pool(name).await?;
+        let wake = CapacityWanted { pool: name.to_owned(), units: 0 };
+        let changed = Write::update(keys::pool(name)).set("settings", settings);
+        self.table.write(changed.event(origin.envelope(None, &wake))).await
+    }
+
+    async fn ensure_pool(&self, name: &str) -> Result<()> {
+        if self.pool(name).await?.is_some() {
+            return Ok(());
+        }
+        let first = Write::create(keys::pool(name), "pool", &Pool::new(name)).or(Error::Conflict);
+        match self.table.write(first).await {
+            Ok(()) | Err(Error::Conflict) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Takes the pool's lease; `None` while another worker has it.
     pub(crate) async fn take_pool(
         &self,
@@ -26,13 +48,7 @@ impl HostingOfAll {
         now: Timestamp,
         time: Duration,
     ) -> Result<Option<(Stored<Pool>, Lease)>> {
-        if self.pool(name).await?.is_none() {
-            let first = Write::create(keys::pool(name), "pool", &Pool::new(name)).or(Error::Conflict);
-            match self.table.write(first).await {
-                Ok(()) | Err(Error::Conflict) => {}
-                Err(error) => return Err(error),
-            }
-        }
+        self.ensure_pool(name).await?;
         lease::take(&self.table, keys::pool(name), owner, now, time).await
     }
 

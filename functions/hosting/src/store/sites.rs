@@ -5,7 +5,7 @@ use domain::hosting::site::Granted;
 use domain::hosting::{EmailIdentity, Operation, OperationLog, Site, Step, Usage};
 use domain::{OperationId, OrgId, SiteId, Timestamp};
 use platform::event::{EventEnvelope, Origin};
-use platform::store::{LastKey, Page, Query, Stored, Write};
+use platform::store::{Index, LastKey, Page, Query, Stored, Write};
 use platform::{Error, Result};
 
 use super::{Hosting, HostingOfAll, keys, labels, operations};
@@ -45,6 +45,30 @@ impl Hosting {
     /// `unavailable`, `internal`.
     pub async fn identity(&self, domain: &str) -> Result<Option<Stored<EmailIdentity>>> {
         self.table.get(&keys::identity(self.org, domain)).await
+    }
+
+    /// A mail domain of the organisation, as every acknowledged write left it.
+    ///
+    /// # Errors
+    /// `not_found`.
+    pub async fn fresh_identity(&self, domain: &str) -> Result<Stored<EmailIdentity>> {
+        self.table.get_consistent(&keys::identity(self.org, domain)).await?.ok_or(Error::NotFound)
+    }
+
+    /// The newest operation on each of some sites, and their mail domains. The sites were read here.
+    ///
+    /// # Errors
+    /// `unavailable`, `internal`.
+    pub async fn overview(&self, sites: &[Site]) -> Result<(Vec<Operation>, Vec<EmailIdentity>)> {
+        let operations: Vec<_> = sites.iter().map(|site| keys::operation(site.last_op)).collect();
+        let mails: Vec<_> = sites.iter().map(|site| keys::identity(self.org, &site.fqdn)).collect();
+        let operations = self.table.get_many::<Operation>(&operations).await?;
+        let mails = self.table.get_many::<EmailIdentity>(&mails).await?;
+        let plain = (
+            operations.into_iter().map(|stored| stored.value).collect(),
+            mails.into_iter().map(|stored| stored.value).collect(),
+        );
+        Ok(plain)
     }
 
     /// An operation on a site of the organisation.
@@ -164,7 +188,7 @@ impl Hosting {
             return Ok((site.value.clone(), current.map(|stored| stored.value)));
         };
         let event = origin.event(self.org, &deletion.requested);
-        let mut writes = vec![Write::replace(site, &deletion.site).event(event)];
+        let mut writes = vec![replace(site, &deletion.site).event(event)];
         let operation = match (deletion.operation, current) {
             (Some((operation, queued)), Some(current)) => {
                 let event = origin.event(self.org, &queued);
@@ -198,11 +222,24 @@ impl HostingOfAll {
     pub async fn site(&self, org: OrgId, site: SiteId) -> Result<Stored<Site>> {
         self.table.get_consistent(&keys::site(org, site)).await?.ok_or(Error::NotFound)
     }
+
+    /// Sites for which something is due by now.
+    ///
+    /// # Errors
+    /// `unavailable`, `internal`.
+    pub async fn due_sites(&self, now: Timestamp) -> Result<Vec<Stored<Site>>> {
+        let mut sites = Vec::new();
+        for shard in 0..keys::SITE_SHARDS {
+            let due = Query::pk(keys::due_sites(shard)).index(Index::Gsi2).up_to(now.to_string());
+            sites.extend(self.table.query_all(due).await?);
+        }
+        Ok(sites)
+    }
 }
 
 /// A site after a step, with what the step tells about it. A site that no longer counts is taken off its organisation.
 pub(crate) fn changed(stored: &Stored<Site>, site: &Site, event: Option<EventEnvelope>) -> Vec<Write> {
-    let mut write = Write::replace(stored, site);
+    let mut write = replace(stored, site);
     if let Some(event) = event {
         write = write.event(event);
     }
@@ -211,6 +248,18 @@ pub(crate) fn changed(stored: &Stored<Site>, site: &Site, event: Option<EventEnv
         writes.push(uncount(site.org));
     }
     writes
+}
+
+/// A site that changed; it is found when something falls due for it.
+pub(crate) fn replace(stored: &Stored<Site>, site: &Site) -> Write {
+    let write = Write::replace(stored, site);
+    match site.due_at() {
+        Some(at) => {
+            let shard = keys::due_sites(site.id.ulid() % keys::SITE_SHARDS);
+            write.index(Index::Gsi2, shard, format!("{at}#{}", site.id))
+        }
+        None => write.unindex(Index::Gsi2),
+    }
 }
 
 fn uncount(org: OrgId) -> Write {

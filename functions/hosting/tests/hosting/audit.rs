@@ -8,7 +8,8 @@ use local::aws::ec2::State;
 use serde_json::Value;
 
 /// States in which a site holds its label, its bucket and its names.
-const STANDING: [&str; 5] = ["requested", "provisioning", "active", "failed", "deprovisioning"];
+const STANDING: [&str; 7] =
+    ["requested", "provisioning", "active", "migrating", "suspended", "failed", "deprovisioning"];
 
 /// Everything at once.
 pub(crate) async fn check(stack: &Stack) {
@@ -58,10 +59,13 @@ impl Books<'_> {
             assert_eq!(number(&host["sites"]), i64::try_from(kept.len()).unwrap(), "sites of {host}");
             assert!(free >= 0, "{host}");
             assert_eq!(number(&host["gsi1sk"]), free, "the index of {host}");
+            let foreign = kept.iter().any(|kept| kept["site"] != host["for_site"]);
+            assert!(host["for_site"].is_null() || !foreign, "somebody else's machine: {host}");
         }
         for kept in self.of("reservation") {
             let site = self.site(&kept["site"]);
-            let names_it = site["host"] == kept["host"] || site["target_host"] == kept["host"];
+            let names_it =
+                ["host", "target_host", "former_host"].iter().any(|field| site[field] == kept["host"]);
             assert!(names_it, "room is kept for a site that does not know it: {kept} {site}");
         }
     }
@@ -120,7 +124,8 @@ impl Books<'_> {
 
     /// I5: each address record names the host that carries its site; the name servers have what is stored, and no more.
     fn names_lead_to_hosts_that_carry_the_site(&self) {
-        let zone = self.stack.cloud().route53().zones().remove(0);
+        let zones = self.stack.cloud().route53().zones().into_iter();
+        let zone = zones.into_iter().find(|zone| zone.name == "sites.localhost.").unwrap();
         let served: BTreeSet<String> = self
             .stack
             .cloud()
@@ -133,7 +138,7 @@ impl Books<'_> {
             })
             .collect();
         let mut stored = BTreeSet::new();
-        for item in self.of("dns_record") {
+        for item in self.of("dns_record").filter(|item| item["zone"] == "sites.localhost") {
             let record = &item["record"];
             let values: Vec<String> = record["values"].as_array().unwrap().iter().map(text).collect();
             if item["state"] == "insync" {
@@ -183,7 +188,9 @@ impl Books<'_> {
         let known: BTreeSet<String> = self
             .of("host")
             .filter(|host| {
-                ["bootstrapping", "ready", "unhealthy"].iter().any(|state| host["state"] == *state)
+                ["bootstrapping", "ready", "unhealthy", "draining"]
+                    .iter()
+                    .any(|state| host["state"] == *state)
             })
             .map(|host| {
                 format!(
@@ -196,20 +203,16 @@ impl Books<'_> {
             .collect();
         assert_eq!(led, known);
 
-        let buckets: BTreeSet<String> = cloud.s3().buckets().await.into_iter().collect();
+        let buckets: BTreeSet<String> = crate::buckets(self.stack).await.into_iter().collect();
         let owned: BTreeSet<String> =
             self.of("site").filter_map(|site| site["bucket"].as_str()).map(str::to_owned).collect();
         assert_eq!(buckets, owned);
 
-        let identities: BTreeSet<String> = cloud
-            .ses()
-            .identities()
-            .into_iter()
-            .map(|identity| identity.name)
-            .filter(|name| name.ends_with(".sites.localhost"))
-            .collect();
+        let own = |name: &String| name.ends_with(".sites.localhost");
+        let identities: BTreeSet<String> =
+            cloud.ses().identities().into_iter().map(|identity| identity.name).filter(own).collect();
         let wanted: BTreeSet<String> =
-            self.of("email_identity").map(|identity| text(&identity["domain"])).collect();
+            self.of("email_identity").map(|identity| text(&identity["domain"])).filter(own).collect();
         assert_eq!(identities, wanted);
     }
 }

@@ -9,7 +9,7 @@ use crate::kills::Ground;
 use crate::{audit, deploy, deployed, item, until_operation};
 
 #[tokio::test]
-async fn a_throttled_zone_is_left_alone_for_a_while_and_then_served() {
+async fn e51_a_throttled_zone_is_left_alone_for_a_while_and_then_served() {
     let stack = Stack::start().await;
     let anna = stack.verified("anna@example.com").await;
     let faults = stack.faults();
@@ -21,7 +21,7 @@ async fn a_throttled_zone_is_left_alone_for_a_while_and_then_served() {
 }
 
 #[tokio::test]
-async fn one_bad_record_among_many_holds_nobody_else_up() {
+async fn e52_one_bad_record_among_many_holds_nobody_else_up() {
     let stack = Stack::start().await;
     let ground = Ground::prepare(&stack).await;
     // Somebody made an alias by hand where a site's key record must go: Route 53 refuses the site's alone.
@@ -73,7 +73,7 @@ async fn a_refused_record_stops_its_own_operation_with_the_reason() {
 }
 
 #[tokio::test]
-async fn name_servers_that_take_twenty_minutes_are_waited_for() {
+async fn e51_name_servers_that_take_twenty_minutes_are_waited_for() {
     let stack = Stack::start().await;
     let anna = stack.verified("anna@example.com").await;
     stack.faults().on("apply_dns_changes", "route53", "GetChange").always().fail(503, "ServiceUnavailable");

@@ -51,7 +51,7 @@ fn with(mut body: Value, field: &str, value: Value) -> Value {
 }
 
 #[tokio::test]
-async fn a_token_makes_one_host() {
+async fn e48_a_token_makes_one_host() {
     let stack = Stack::start().await;
     let anna = stack.verified("anna@example.com").await;
     let machine = Machine::launched(&stack, &anna).await;

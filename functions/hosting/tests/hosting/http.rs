@@ -102,7 +102,7 @@ async fn a_log_is_read_in_pages_and_holds_no_secret() {
 }
 
 #[tokio::test]
-async fn the_same_key_is_the_same_site() {
+async fn e61_the_same_key_is_the_same_site() {
     let stack = Stack::start().await;
     let anna = stack.verified("anna@example.com").await;
     let boris = stack.verified("boris@example.com").await;
@@ -126,6 +126,25 @@ async fn the_same_key_is_the_same_site() {
     assert_eq!(refused(his.post(SITES, json!({"label": "acme"}))).await, (409, "label_taken".to_owned()));
     let operation = his.post(SITES, json!({"label": "boris"})).await.expect(202);
     assert_eq!(his.post(SITES, json!({"label": "boris"})).await.expect(202), operation);
+}
+
+#[tokio::test]
+async fn e61_the_same_key_after_a_failure_is_the_same_operation() {
+    let stack = Stack::start().await;
+    let anna = stack.verified("anna@example.com").await.with_key("first-site");
+    stack.faults().on("scale_pool", "ec2", "RunInstances").always().fail(400, "VcpuLimitExceeded");
+    let first = anna.post(SITES, json!({"label": "acme"})).await.expect(202);
+    let operation = first["id"].as_str().unwrap();
+    crate::until_operation(&stack, operation, "needs_attention").await;
+    assert_eq!(anna.post(SITES, json!({"label": "acme"})).await.expect(202), first);
+    stack.settle().await;
+    assert_eq!(stack.table("hosting").of_kind("operation").len(), 1);
+    stack.faults().clear();
+    stack.advance(std::time::Duration::from_secs(60)).await;
+    let retry = anna.with_key("retry").post_empty(&format!("/v1/hosting/operations/{operation}/retry")).await;
+    retry.expect(202);
+    crate::until_operation(&stack, operation, "succeeded").await;
+    assert_eq!(anna.post(SITES, json!({"label": "acme"})).await.expect(202), first);
 }
 
 #[tokio::test]

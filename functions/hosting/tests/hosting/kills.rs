@@ -69,12 +69,7 @@ pub(crate) async fn set_pool(stack: &Stack, settings: Value) {
 
 /// The same person, whose organisation may have a thousand sites.
 pub(crate) async fn raised(stack: &Stack, client: &Client) -> Client {
-    let items = stack.table("accounts").items();
-    let key = format!("ORG#{}", client.org());
-    let mut organisation = items.into_iter().find(|item| item["pk"] == key && item["sk"] == "META").unwrap();
-    organisation["entitlements"]["products"]["hosting"]["limits"]["sites"] = json!(1_000);
-    organisation.as_object_mut().unwrap().remove("event");
-    stack.put_item("accounts", &organisation).await.unwrap();
+    crate::entitled(stack, client.org(), |hosting| hosting["limits"]["sites"] = json!(1_000)).await;
     signed_in(stack, client).await
 }
 
@@ -108,7 +103,7 @@ async fn killed_at_every_call_of(function: &str, when: When, at_least: usize) {
     audit::check(&stack).await;
     let runs = usize::try_from(runs).unwrap();
     assert!(runs > at_least, "{function} was killed in {runs} runs only");
-    assert_eq!(stack.cloud().s3().buckets().await.len(), runs, "one bucket for each site");
+    assert_eq!(crate::buckets(&stack).await.len(), runs, "one bucket for each site");
     let active =
         stack.table("hosting").of_kind("site").iter().filter(|site| site["state"] == "active").count();
     assert_eq!(active, runs);
@@ -117,12 +112,12 @@ async fn killed_at_every_call_of(function: &str, when: When, at_least: usize) {
 }
 
 #[tokio::test]
-async fn run_operation_dies_before_every_call() {
+async fn e56_run_operation_dies_before_every_call() {
     killed_at_every_call_of("run_operation", When::Before, 100).await;
 }
 
 #[tokio::test]
-async fn run_operation_dies_after_every_call() {
+async fn e56_run_operation_dies_after_every_call() {
     killed_at_every_call_of("run_operation", When::After, 100).await;
 }
 

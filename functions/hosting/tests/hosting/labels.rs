@@ -90,7 +90,7 @@ async fn of_two_who_want_a_label_at_once_one_gets_it() {
 }
 
 #[tokio::test]
-async fn a_served_name_stays_with_its_organisation_after_the_site() {
+async fn e53_a_served_name_stays_with_its_organisation_after_the_site() {
     let stack = Stack::start().await;
     let anna = stack.verified("anna@example.com").await;
     let boris = stack.verified("boris@example.com").await;

@@ -4,15 +4,23 @@
 
 mod access;
 mod audit;
+mod backups;
+mod billing;
 mod compensation;
 mod dns;
+mod domains;
+mod fleet;
 mod hosts;
 mod http;
 mod kills;
 mod labels;
+mod mailing;
+mod moving;
 mod operations;
 mod placement;
 mod provisioning;
+mod renaming;
+mod suspension;
 mod workers;
 
 use std::time::Duration;
@@ -71,25 +79,92 @@ async fn read(stack: &Stack, pk: &str, sk: &str) -> Value {
         "TableName": "tenantry-local-hosting", "ConsistentRead": true,
         "Key": {"pk": {"S": pk}, "sk": {"S": sk}},
     });
-    let region = &stack.core().settings.region;
-    let scope = format!("local/20260101/{region}/dynamodb/aws4_request");
-    let request = ::http::Request::post("/")
+    let request = as_owner(stack, "dynamodb", "POST", "/")
         .header("x-amz-target", "DynamoDB_20120810.GetItem")
         .header("content-type", "application/x-amz-json-1.0")
-        .header("x-amz-date", "20260101T000000Z")
-        .header(
-            "authorization",
-            format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"),
-        )
         .body(input.to_string().into())
         .unwrap();
     let answer = stack.cloud().handle(request).await;
     serde_json::from_slice::<Value>(answer.body()).unwrap()["Item"].take()
 }
 
+/// A request to AWS as the account's owner makes it by hand.
+fn as_owner(stack: &Stack, service: &str, method: &str, path: &str) -> ::http::request::Builder {
+    let region = &stack.core().settings.region;
+    let scope = format!("local/20260101/{region}/{service}/aws4_request");
+    let signed = format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0");
+    let request = ::http::Request::builder().method(method).uri(path);
+    request.header("x-amz-date", "20260101T000000Z").header("authorization", signed)
+}
+
+/// A call to S3 by hand.
+async fn s3(stack: &Stack, method: &str, path: &str, body: &'static str) {
+    let request = as_owner(stack, "s3", method, path).body(body.into()).unwrap();
+    let answer = stack.cloud().handle(request).await;
+    assert!(answer.status().is_success(), "{method} {path}: {}", answer.status());
+}
+
+/// A change of the zone of sites by hand, past the product.
+async fn change_zone(stack: &Stack, action: &str, record: &local::aws::route53::Record) {
+    let zone =
+        stack.cloud().route53().zones().into_iter().find(|zone| zone.name == "sites.localhost.").unwrap().id;
+    let values: String = record
+        .values
+        .iter()
+        .map(|value| format!("<ResourceRecord><Value>{value}</Value></ResourceRecord>"))
+        .collect();
+    let body = format!(
+        "<ChangeResourceRecordSetsRequest xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\"><ChangeBatch><Changes><Change>\
+         <Action>{action}</Action><ResourceRecordSet><Name>{}</Name><Type>{}</Type><TTL>{}</TTL>\
+         <ResourceRecords>{values}</ResourceRecords></ResourceRecordSet>\
+         </Change></Changes></ChangeBatch></ChangeResourceRecordSetsRequest>",
+        record.name,
+        record.kind,
+        record.ttl.unwrap_or(60)
+    );
+    let path = format!("/2013-04-01/hostedzone/{zone}/rrset");
+    let request = as_owner(stack, "route53", "POST", &path).body(body.into()).unwrap();
+    let answer = stack.cloud().handle(request).await;
+    assert!(answer.status().is_success(), "{action} {}: {:?}", record.name, answer.body());
+}
+
 /// An item of the area's table, null if there is none.
 fn item(stack: &Stack, kind: &str, id: &str) -> Value {
     stack.table("hosting").of_kind(kind).into_iter().find(|item| item["id"] == id).unwrap_or_default()
+}
+
+/// The buckets of sites.
+async fn buckets(stack: &Stack) -> Vec<String> {
+    let mut all = stack.cloud().s3().buckets().await;
+    all.retain(|name| name.starts_with("tenantry-local-site-"));
+    all
+}
+
+/// A person of the platform's staff.
+async fn staff(stack: &Stack) -> Client {
+    let client = stack.verified("staff@tenantry.example").await;
+    let user = client.user().to_owned();
+    let mut person = accounts_item(stack, &format!("USER#{user}"));
+    person["operator"] = json!(true);
+    stack.put_item("accounts", &person).await.unwrap();
+    client
+}
+
+/// Gives an organisation another hosting plan, as billing's event to accounts would.
+async fn entitled(stack: &Stack, org: &str, change: impl FnOnce(&mut Value)) {
+    let mut organisation = accounts_item(stack, &format!("ORG#{org}"));
+    let entitlements = &mut organisation["entitlements"];
+    let version = entitlements["version"].as_u64().unwrap();
+    entitlements["version"] = json!(version + 1);
+    change(&mut entitlements["products"]["hosting"]);
+    stack.put_item("accounts", &organisation).await.unwrap();
+}
+
+fn accounts_item(stack: &Stack, key: &str) -> Value {
+    let items = stack.table("accounts").items();
+    let mut found = items.into_iter().find(|item| item["pk"] == key && item["sk"] == "META").unwrap();
+    found.as_object_mut().unwrap().remove("event");
+    found
 }
 
 /// Status and code of a refusal.

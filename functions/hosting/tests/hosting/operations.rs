@@ -40,7 +40,7 @@ async fn what_is_cancelled_in_time_leaves_nothing() {
     let states = status["steps"].as_array().unwrap().iter().map(|step| step["state"].as_str().unwrap());
     assert!(states.clone().all(|state| state == "compensated" || state == "pending"), "{status}");
     assert_eq!(anna.get(&asked.path()).await.ok()["state"], "rolled_back");
-    assert!(stack.cloud().s3().buckets().await.is_empty());
+    assert!(crate::buckets(&stack).await.is_empty());
     assert!(
         stack.table("hosting").of_kind("label_claim").is_empty(),
         "a name that was never served is free at once"
@@ -92,13 +92,49 @@ async fn a_site_is_taken_down_once_and_its_data_kept() {
     let site = anna.get(&asked.path()).await.ok();
     assert_eq!(site["state"], "retained");
     assert!(site["retained_until"].as_str().unwrap() > site["created_at"].as_str().unwrap());
-    assert!(stack.cloud().s3().buckets().await.contains(&bucket));
+    assert!(crate::buckets(&stack).await.contains(&bucket));
     assert_eq!(stack.browse("http://acme.sites.localhost/").await.status, 502, "the name is gone");
     assert_eq!(refused(anna.delete(&asked.path())).await, (410, "site_gone".to_owned()));
 }
 
+/// A worker whose lease ran out while it waited for an answer: the one that has the lease now is the only one that counts.
 #[tokio::test]
-async fn deleting_what_is_being_built_turns_it_back() {
+async fn e58_a_slow_worker_changes_nothing_once_another_has_the_lease() {
+    let stack = Stack::start().await;
+    let anna = stack.verified("anna@example.com").await;
+    stack.faults().on("run_operation", "s3", "CreateBucket").times(1).delay(Duration::from_secs(2));
+    let asked = deploy(&anna, "acme").await;
+    let other = async {
+        while crate::buckets(&stack).await.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        // The bucket is there, its maker has not heard of it: another worker takes the lease.
+        let mut operation = item(&stack, "operation", &asked.operation);
+        let fence = operation["fence"].as_u64().unwrap();
+        operation["fence"] = json!(fence + 1);
+        operation["lease_owner"] = json!("another worker");
+        stack.put_item("hosting", &operation).await.unwrap();
+        operation
+    };
+    let made = async || !crate::buckets(&stack).await.is_empty();
+    let (operation, ()) =
+        futures_util::future::join(other, stack.run_until("the bucket is made", crate::PATIENCE, made)).await;
+    stack.settle().await;
+    let now = item(&stack, "operation", &asked.operation);
+    assert_eq!(
+        (&now["cursor"], &now["fence"]),
+        (&operation["cursor"], &operation["fence"]),
+        "the slow one wrote"
+    );
+    assert!(item(&stack, "site", &asked.site)["bucket"].is_null());
+    until_operation(&stack, &asked.operation, "succeeded").await;
+    let steps = stack.table("hosting").of_kind("step");
+    assert!(steps.len() == 14 && steps.iter().all(|step| step["state"] == "done"));
+    crate::audit::check(&stack).await;
+}
+
+#[tokio::test]
+async fn e62_deleting_what_is_being_built_turns_it_back() {
     let stack = Stack::start().await;
     let anna = stack.verified("anna@example.com").await;
     let asked = deploy(&anna, "acme").await;
@@ -107,12 +143,12 @@ async fn deleting_what_is_being_built_turns_it_back() {
     assert_eq!(deletion["operation"]["id"], asked.operation);
     until_operation(&stack, &asked.operation, "rolled_back").await;
     assert_eq!(anna.get(&asked.path()).await.ok()["state"], "purged");
-    assert!(stack.cloud().s3().buckets().await.is_empty());
+    assert!(crate::buckets(&stack).await.is_empty());
     assert_eq!(refused(anna.delete(&asked.path())).await, (410, "site_gone".to_owned()));
 }
 
 #[tokio::test]
-async fn an_operation_goes_on_from_where_it_failed() {
+async fn e47_a_quota_that_is_used_up_is_for_people_with_a_remedy() {
     let stack = Stack::start().await;
     let anna = stack.verified("anna@example.com").await;
     stack.faults().on("scale_pool", "ec2", "RunInstances").always().fail(400, "VcpuLimitExceeded");
@@ -125,6 +161,8 @@ async fn an_operation_goes_on_from_where_it_failed() {
         (&json!("reserve_slot"), &json!("VcpuLimitExceeded"))
     );
     assert!(status["error"].get("remedy").is_none(), "the remedy is for operators: {status}");
+    let remedy = item(&stack, "operation", &asked.operation)["error"]["remedy"].clone();
+    assert!(remedy.as_str().unwrap().contains("quota"), "{remedy}");
     assert_eq!(anna.get(&asked.path()).await.ok()["state"], "failed");
 
     stack.faults().clear();

@@ -20,7 +20,7 @@ async fn a_site_gets_one_of_everything() {
 
     let cloud = stack.cloud();
     assert_eq!(cloud.ec2().instances().len(), 1);
-    assert_eq!(cloud.s3().buckets().await, [bucket]);
+    assert_eq!(crate::buckets(&stack).await, [bucket]);
     let zone = cloud.route53().zones().remove(0).id;
     let records: Vec<String> = cloud
         .route53()
@@ -52,7 +52,7 @@ async fn a_mail_domain_is_verified_once_ses_sees_its_records() {
 }
 
 #[tokio::test]
-async fn a_mail_domain_whose_records_never_show_fails_after_72_hours_and_the_site_stays() {
+async fn a_mail_domain_that_nobody_could_look_at_is_verified_late() {
     let stack = Stack::start().await;
     let anna = stack.verified("anna@example.com").await;
     let answer = stack.faults().on("poll_email_identities", "ses", "GetIdentityDkimAttributes");
@@ -85,7 +85,7 @@ async fn every_message_twice_and_in_any_order_makes_no_second_thing() {
     }
     audit::check(&stack).await;
     assert_eq!(stack.cloud().ec2().instances().len(), 1);
-    assert_eq!(stack.cloud().s3().buckets().await.len(), 4);
+    assert_eq!(crate::buckets(&stack).await.len(), 4);
     let steps = stack.table("hosting").of_kind("step");
     assert_eq!(steps.len(), 4 * 14);
     let logged = stack.table("hosting").of_kind("operation_log");
@@ -116,7 +116,7 @@ async fn messages_that_nobody_understands_are_put_aside() {
         .queue("hosting-capacity")
         .send(envelope("hosting.pool_due", 1, json!({"pool": "mars/shared"})))
         .await;
-    let letters = stack.expect_dead_letters(6).await;
+    let letters = stack.expect_dead_letters(5).await;
     assert!(letters.iter().all(|(_, letter)| letter.attributes.contains_key("reason")));
     audit::check(&stack).await;
 }

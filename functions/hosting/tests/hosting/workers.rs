@@ -54,7 +54,7 @@ async fn an_instance_that_never_reports_is_replaced() {
 }
 
 #[tokio::test]
-async fn a_launch_that_was_not_answered_makes_one_machine() {
+async fn e47_a_launch_that_was_not_answered_makes_one_machine() {
     let stack = Stack::start().await;
     let anna = stack.verified("anna@example.com").await;
     stack.faults().on("scale_pool", "ec2", "RunInstances").times(4).lose_answer();
@@ -64,7 +64,18 @@ async fn a_launch_that_was_not_answered_makes_one_machine() {
 }
 
 #[tokio::test]
-async fn where_there_is_no_capacity_the_next_option_is_taken() {
+async fn e47_an_instance_that_is_not_described_yet_is_waited_for() {
+    let stack = Stack::start().await;
+    let anna = stack.verified("anna@example.com").await;
+    let answer = stack.faults().on("scale_pool", "ec2", "DescribeInstances");
+    answer.times(6).fail(400, "InvalidInstanceID.NotFound");
+    deployed(&stack, &anna, "acme").await;
+    assert_eq!(stack.cloud().ec2().instances().len(), 1);
+    audit::check(&stack).await;
+}
+
+#[tokio::test]
+async fn e47_where_there_is_no_capacity_the_next_option_is_taken() {
     let stack = Stack::start().await;
     let options = json!([{"instance_type": "t3.medium"}, {"instance_type": "t3.large"}]);
     let settings = json!({"units_per_host": 10, "max_hosts": 5, "target_free": 0, "options": options});
@@ -79,7 +90,7 @@ async fn where_there_is_no_capacity_the_next_option_is_taken() {
 }
 
 #[tokio::test]
-async fn a_bucket_name_that_others_have_is_passed_over() {
+async fn e49_a_bucket_name_that_others_have_is_passed_over() {
     let stack = Stack::start().await;
     let anna = stack.verified("anna@example.com").await;
     let asked = deploy(&anna, "acme").await;
@@ -91,7 +102,29 @@ async fn a_bucket_name_that_others_have_is_passed_over() {
 }
 
 #[tokio::test]
-async fn a_bucket_that_is_busy_is_waited_for() {
+async fn e49_a_bucket_of_ours_is_taken_only_if_it_is_this_sites() {
+    let tag = |site: &str| -> &'static str {
+        let text = format!(
+            "<Tagging><TagSet><Tag><Key>tenantry:site</Key><Value>{site}</Value></Tag></TagSet></Tagging>"
+        );
+        text.leak()
+    };
+    let elsewhere = "site_00000000000000000000000001";
+    for owner in [None, Some(elsewhere)] {
+        let stack = Stack::start().await;
+        let anna = stack.verified("anna@example.com").await;
+        let asked = deploy(&anna, "acme").await;
+        let name = format!("tenantry-local-site-{}", asked.site.trim_start_matches("site_").to_lowercase());
+        stack.cloud().s3().create_bucket(&name).await.unwrap();
+        crate::s3(&stack, "PUT", &format!("/{name}?tagging"), tag(owner.unwrap_or(&asked.site))).await;
+        until_operation(&stack, &asked.operation, "succeeded").await;
+        let taken = if owner.is_some() { format!("{name}-1") } else { name };
+        assert_eq!(item(&stack, "site", &asked.site)["bucket"], taken);
+    }
+}
+
+#[tokio::test]
+async fn e49_a_bucket_that_is_busy_is_waited_for() {
     let stack = Stack::start().await;
     let anna = stack.verified("anna@example.com").await;
     let faults = stack.faults();
@@ -230,7 +263,7 @@ async fn a_bucket_that_cannot_be_seen_is_not_taken_for_gone() {
     stack.faults().on("run_operation", "s3", "HeadBucket").times(2).fail(403, "AccessDenied");
     anna.post_empty(&asked.operation("cancel")).await.expect(202);
     until_operation(&stack, &asked.operation, "rolled_back").await;
-    assert!(stack.cloud().s3().buckets().await.is_empty());
+    assert!(crate::buckets(&stack).await.is_empty());
     audit::check(&stack).await;
 }
 

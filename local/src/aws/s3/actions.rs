@@ -30,6 +30,26 @@ impl Target {
     }
 }
 
+/// What a CopyObject copies.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Source {
+    pub(super) bucket: String,
+    pub(super) key: String,
+    pub(super) version: Option<String>,
+}
+
+impl Source {
+    pub(super) fn of(parts: &Parts) -> Option<Self> {
+        let text = parts.headers.get("x-amz-copy-source")?.to_str().ok()?;
+        // What is asked for after the first `?` is no part of the key: one in a key is encoded.
+        let (path, query) = text.split_once('?').unwrap_or((text, ""));
+        let path = decode(&path.replace('+', "%2B"));
+        let (bucket, key) = path.trim_start_matches('/').split_once('/')?;
+        let version = Form::parse(query).get("versionId").map(str::to_owned);
+        Some(Self { bucket: bucket.to_owned(), key: key.to_owned(), version })
+    }
+}
+
 /// Sub-resources of a bucket: query parameter, name in operations, name in policies.
 const SETTINGS: [(&str, &str, &str); 12] = [
     ("policy", "BucketPolicy", "BucketPolicy"),
@@ -120,12 +140,11 @@ pub(in crate::aws) fn needs(parts: &Parts, body: &Bytes) -> Vec<Needed> {
         "ListBuckets" => vec![Needed::new(action, "*")],
         "DeleteObjects" => deletions(&target.bucket, body),
         "CopyObject" => {
-            let source = parts.headers.get("x-amz-copy-source").and_then(|source| source.to_str().ok());
-            let source = decode(source.unwrap_or_default());
-            let source = source.trim_start_matches('/').split('?').next().unwrap_or_default();
+            let source = Source::of(parts).unwrap_or_default();
+            let read = if source.version.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" };
             vec![
                 Needed::new(action, object_arn(&target.bucket, &target.key)),
-                Needed::new("s3:GetObject", format!("arn:aws:s3:::{source}")),
+                Needed::new(read, object_arn(&source.bucket, &source.key)),
             ]
         }
         _ if !target.key.is_empty() => vec![Needed::new(action, object_arn(&target.bucket, &target.key))],
@@ -154,6 +173,20 @@ mod tests {
         let operation = named(&parts, &Target::of(&parts)).0;
         let needed = needs(&parts, &Bytes::new()).remove(0);
         (operation, needed.action, needed.resource)
+    }
+
+    #[test]
+    fn a_copys_source_is_taken_apart() {
+        let source = |text: &str| {
+            let request = http::Request::put("/b/k").header("x-amz-copy-source", text).body(()).unwrap();
+            Source::of(&request.into_parts().0)
+        };
+        let named = |key: &str, version: Option<&str>| {
+            Some(Source { bucket: "a".to_owned(), key: key.to_owned(), version: version.map(str::to_owned) })
+        };
+        assert_eq!(source("/a/b%20c+d%3Fe.txt"), named("b c+d?e.txt", None));
+        assert_eq!(source("a/b/c?versionId=7"), named("b/c", Some("7")));
+        assert_eq!(source("a"), None);
     }
 
     #[test]

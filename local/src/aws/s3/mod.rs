@@ -18,8 +18,8 @@ use super::answer::AwsError;
 use super::rights::ResourceStatement;
 use crate::{Context as _, Result};
 
-use actions::Target;
 pub(super) use actions::needs;
+use actions::{Source, Target};
 pub use objects::{Object, ObjectInfo};
 
 /// S3.
@@ -71,6 +71,11 @@ impl S3 {
         self.admit(operation, &target, parts)?;
         if operation == "PutBucketPolicy" {
             self.check_policy(&target.bucket, body).await?;
+        }
+        if operation == "CopyObject"
+            && let Some(source) = Source::of(parts).filter(|source| source.version.is_some())
+        {
+            return self.copy_version(&source, parts).await;
         }
         // winterbaume forgets an object's metadata in HeadObject, but not in GetObject.
         let is_head = operation == "HeadObject";

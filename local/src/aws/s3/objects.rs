@@ -1,11 +1,13 @@
 //! Looking into buckets in process: for the sites that are served from them, the page and tests.
 
 use bytes::Bytes;
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Response, header};
 
 use super::super::answer::AwsError;
 use super::super::xml::Element;
 use super::S3;
+use super::actions::Source;
 
 /// An object with its content.
 #[derive(Debug, Clone)]
@@ -25,6 +27,8 @@ pub struct ObjectInfo {
     pub key: String,
     /// Its size.
     pub size: u64,
+    /// Its tag, in quotation marks.
+    pub etag: String,
     /// When it was put, as S3 writes it; by real time.
     pub last_modified: String,
 }
@@ -62,6 +66,7 @@ impl S3 {
             objects.extend(answer.each("Contents").map(|object| ObjectInfo {
                 key: object.text_of("Key").unwrap_or_default().to_owned(),
                 size: object.text_of("Size").and_then(|size| size.parse().ok()).unwrap_or(0),
+                etag: object.text_of("ETag").unwrap_or_default().to_owned(),
                 last_modified: object.text_of("LastModified").unwrap_or_default().to_owned(),
             }));
             match answer.text_of("NextContinuationToken") {
@@ -100,6 +105,40 @@ impl S3 {
         let content_type = HeaderValue::from_str(content_type).map_err(AwsError::internal)?;
         headers.insert(header::CONTENT_TYPE, content_type);
         done(&self.ask("PUT", &format!("/{bucket}/{}", encode(key)), headers, body).await)
+    }
+
+    /// Copies an older version of an object: winterbaume copies the present one, whatever it is asked for.
+    pub(super) async fn copy_version(
+        &self,
+        source: &Source,
+        parts: &Parts,
+    ) -> Result<Response<Bytes>, AwsError> {
+        let Source { bucket, key, version } = source;
+        let version = version.as_deref().unwrap_or_default();
+        let path = format!("/{bucket}/{}?versionId={}", encode(key), encode(version));
+        let found = self.ask("GET", &path, HeaderMap::new(), Bytes::new()).await;
+        if !found.status().is_success() {
+            let told = "The specified version does not exist.";
+            return Err(AwsError::new(404, "NoSuchVersion", told));
+        }
+        let (head, body) = found.into_parts();
+        let is_its_own = |name: &header::HeaderName| {
+            *name == header::CONTENT_TYPE || name.as_str().starts_with("x-amz-meta-")
+        };
+        let headers = head.headers.into_iter();
+        let own = headers.filter_map(|(name, value)| Some((name.filter(is_its_own)?, value))).collect();
+        let mut answer = self.ask("PUT", parts.uri.path(), own, body).await;
+        if answer.status().is_success() {
+            let tag =
+                answer.headers().get(header::ETAG).and_then(|tag| tag.to_str().ok()).unwrap_or_default();
+            let copied = format!(
+                "<?xml version=\"1.0\" encoding=\"UTF-8\"?><CopyObjectResult><ETag>{}</ETag></CopyObjectResult>",
+                tag.replace('"', "&quot;")
+            );
+            answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+            *answer.body_mut() = Bytes::from(copied);
+        }
+        Ok(answer)
     }
 
     async fn look(&self, path: &str) -> Element {

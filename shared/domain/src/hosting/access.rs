@@ -154,7 +154,7 @@ impl AccessWanted {
     /// # Errors
     /// 409 `site_not_active`; 402 `plan_required`, `plan_restricted`, `limit_reached`.
     pub fn decide(&self, site: &Site, plan: &Entitlements, stored_bytes: u64) -> Result<bool, Refusal> {
-        if site.state != SiteState::Active {
+        if !matches!(site.state, SiteState::Active | SiteState::Migrating) {
             return Err(Refusal::conflict(
                 "site_not_active",
                 "The site's files can be reached once it is active.",

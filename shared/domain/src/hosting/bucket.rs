@@ -25,6 +25,8 @@ pub enum Openness {
     Shut,
     /// Sessions that carry its site's tag.
     Open,
+    /// Sessions that carry its site's tag read; nobody writes or deletes for a moment.
+    Frozen,
     /// Nobody writes or deletes: the site is deleted, its data kept.
     Retained,
     /// Nobody writes: it is being emptied.
@@ -84,6 +86,11 @@ pub fn policy(bucket: &str, site: SiteId, roles: Roles<'_>, openness: Openness) 
             sessions("FilesOfThisSite", &files, &objects),
             sessions("ListsOfThisSite", &["s3:ListBucket", "s3:GetBucketLocation"], &whole),
         ],
+        Openness::Frozen => vec![
+            sessions("FilesOfThisSite", &["s3:GetObject"], &objects),
+            sessions("ListsOfThisSite", &["s3:ListBucket", "s3:GetBucketLocation"], &whole),
+            nobody("Frozen", &["s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"]),
+        ],
         Openness::Retained => {
             vec![nobody("Retained", &["s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"]), no_host]
         }
@@ -121,6 +128,7 @@ mod tests {
         };
         assert_eq!(sids(Openness::Shut), ["TlsOnly"]);
         assert_eq!(sids(Openness::Open), ["TlsOnly", "FilesOfThisSite", "ListsOfThisSite"]);
+        assert_eq!(sids(Openness::Frozen), ["TlsOnly", "FilesOfThisSite", "ListsOfThisSite", "Frozen"]);
         assert_eq!(sids(Openness::Retained), ["TlsOnly", "Retained", "NoHost"]);
         assert_eq!(sids(Openness::Emptying), ["TlsOnly", "Emptying"]);
     }

@@ -12,7 +12,7 @@ use crate::{Event, OperationId, OrgId, SiteId, Timestamp};
 /// values are 40 characters long on average.
 pub const MOST_CHANGES: usize = 350;
 /// A site's address changes when it moves; resolvers must notice within a minute.
-const ADDRESS_TTL: u64 = 60;
+pub const ADDRESS_TTL: u64 = 60;
 const TTL: u64 = 300;
 
 /// The kind of `chg_…` identifiers.
@@ -33,6 +33,8 @@ pub type ChangeId = Id<Change>;
 pub enum RecordType {
     /// An IPv4 address.
     A,
+    /// An IPv6 address.
+    Aaaa,
     /// Another name of.
     Cname,
     /// Where mail goes.
@@ -47,6 +49,7 @@ impl RecordType {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::A => "A",
+            Self::Aaaa => "AAAA",
             Self::Cname => "CNAME",
             Self::Mx => "MX",
             Self::Txt => "TXT",
@@ -88,21 +91,26 @@ pub struct MailTokens {
 /// Every record of a site: its address, and what lets it send mail that is believed.
 #[must_use]
 pub fn records_of_site(fqdn: &str, ip: &str, mail: &MailTokens, region: &str) -> Vec<RecordSet> {
-    use RecordType::{A, Cname, Mx, Txt};
+    let address = RecordSet::new(fqdn.to_owned(), RecordType::A, ADDRESS_TTL, ip.to_owned());
+    std::iter::once(address).chain(mail_records(fqdn, mail, region)).collect()
+}
+
+/// What lets a domain send mail that is believed.
+#[must_use]
+pub fn mail_records(domain: &str, mail: &MailTokens, region: &str) -> Vec<RecordSet> {
+    use RecordType::{Cname, Mx, Txt};
     let text = |value: &str| format!("\"{value}\"");
-    let mut records = vec![
-        RecordSet::new(fqdn.to_owned(), A, ADDRESS_TTL, ip.to_owned()),
-        RecordSet::new(format!("_amazonses.{fqdn}"), Txt, TTL, text(&mail.verification)),
-    ];
+    let proof = text(&mail.verification);
+    let mut records = vec![RecordSet::new(format!("_amazonses.{domain}"), Txt, TTL, proof)];
     records.extend(mail.dkim.iter().map(|token| {
-        let name = format!("{token}._domainkey.{fqdn}");
+        let name = format!("{token}._domainkey.{domain}");
         RecordSet::new(name, Cname, TTL, format!("{token}.dkim.amazonses.com"))
     }));
     let feedback = format!("10 feedback-smtp.{region}.amazonses.com");
     records.extend([
         RecordSet::new(mail.mail_from.clone(), Mx, TTL, feedback),
         RecordSet::new(mail.mail_from.clone(), Txt, TTL, text("v=spf1 include:amazonses.com ~all")),
-        RecordSet::new(format!("_dmarc.{fqdn}"), Txt, TTL, text("v=DMARC1; p=quarantine; adkim=r; aspf=r")),
+        RecordSet::new(format!("_dmarc.{domain}"), Txt, TTL, text("v=DMARC1; p=quarantine; adkim=r; aspf=r")),
     ]);
     records
 }
@@ -112,6 +120,15 @@ pub fn records_of_site(fqdn: &str, ip: &str, mail: &MailTokens, region: &str) ->
 pub struct Zone {
     /// Its name, without the last dot.
     pub name: String,
+    /// Whose it is; absent for the product's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub org: Option<OrgId>,
+    /// Route 53's id, for a customer's zone that is made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone_id: Option<String>,
+    /// All its records and the zone itself are to go.
+    #[serde(default)]
+    pub ends: bool,
     /// When its queue must be looked at again; absent when it is empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_at: Option<Timestamp>,
@@ -124,7 +141,13 @@ impl Zone {
     /// A zone with an empty queue.
     #[must_use]
     pub fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), next_at: None, throttled: 0 }
+        Self { name: name.to_owned(), org: None, zone_id: None, ends: false, next_at: None, throttled: 0 }
+    }
+
+    /// A customer's zone, before Route 53 has it.
+    #[must_use]
+    pub fn of(name: &str, org: OrgId) -> Self {
+        Self { org: Some(org), ..Self::new(name) }
     }
 }
 
@@ -144,10 +167,12 @@ pub struct ManagedRecord {
     pub error: Option<String>,
     /// Whose.
     pub org: OrgId,
-    /// Of which site.
-    pub site: SiteId,
+    /// Of which site; absent for what a customer keeps in a domain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<SiteId>,
     /// By which operation.
-    pub operation: OperationId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<OperationId>,
     /// Grows with each wish about this name and type, also over its deletion: the newest wish wins.
     pub revision: i64,
 }
@@ -186,7 +211,8 @@ pub struct DnsChange {
     /// With which record; a deletion names the values that are there.
     pub record: RecordSet,
     /// For which site.
-    pub site: SiteId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<SiteId>,
     /// Which wish about the record.
     pub revision: i64,
     /// Route 53's id of the batch that carries it; absent while it waits.
@@ -211,15 +237,31 @@ impl ManagedRecord {
             state: RecordState::Queued,
             error: None,
             org,
-            site,
-            operation,
+            site: Some(site),
+            operation: Some(operation),
+            revision: next_revision(before, now),
+        }
+    }
+
+    /// A customer wants a record in a domain.
+    #[must_use]
+    pub fn kept(zone: &str, record: RecordSet, org: OrgId, before: Option<&Self>, now: Timestamp) -> Self {
+        Self {
+            zone: zone.to_owned(),
+            record,
+            action: DnsAction::Upsert,
+            state: RecordState::Queued,
+            error: None,
+            org,
+            site: None,
+            operation: None,
             revision: next_revision(before, now),
         }
     }
 
     /// The record is wanted no more.
     #[must_use]
-    pub fn unwanted(self, operation: OperationId, now: Timestamp) -> Self {
+    pub fn unwanted(self, operation: Option<OperationId>, now: Timestamp) -> Self {
         let revision = next_revision(Some(&self), now);
         Self {
             action: DnsAction::Delete,
@@ -305,7 +347,8 @@ pub struct DnsChangeRejected {
     /// In which zone.
     pub zone: String,
     /// Of which site.
-    pub site: SiteId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<SiteId>,
     /// Which record.
     pub name: String,
     /// Its type.
@@ -364,7 +407,7 @@ mod tests {
     #[test]
     fn the_newest_wish_about_a_record_wins_whatever_the_order_in_the_queue() {
         let first = wanted("a.sites.example", None);
-        let second = first.clone().unwanted(OperationId::from_ulid(4), NOW);
+        let second = first.clone().unwanted(Some(OperationId::from_ulid(4)), NOW);
         assert!(second.revision > first.revision, "within one millisecond");
         let other = wanted("b.sites.example", None);
         let changes = [
@@ -382,7 +425,7 @@ mod tests {
     fn what_is_under_way_is_not_submitted_again() {
         let first = wanted("a.sites.example", None);
         let under_way = DnsChange { submitted: Some("C1".into()), ..first.change(ChangeId::from_ulid(1)) };
-        let later = first.unwanted(OperationId::from_ulid(4), NOW).change(ChangeId::from_ulid(2));
+        let later = first.unwanted(Some(OperationId::from_ulid(4)), NOW).change(ChangeId::from_ulid(2));
         let batch = next_batch(&[under_way, later.clone()], MOST_CHANGES);
         assert_eq!((batch.submit, batch.superseded), (vec![later], Vec::new()));
     }

@@ -15,6 +15,8 @@ pub const UNIT_DISK_MIB: u64 = 2_048;
 pub const BEAT: Duration = Duration::from_secs(30);
 /// How many beats a host may miss before it is taken for dead.
 pub const MOST_MISSED_BEATS: u32 = 3;
+/// How often a host reports while it copies a site.
+pub const COPYING_BEAT: Duration = Duration::from_secs(5);
 /// How long an instance may take from the request to its first report.
 pub const LAUNCH_PATIENCE: Duration = Duration::from_secs(10 * 60);
 /// After so long without a beat a host is taken for lost.
@@ -47,6 +49,9 @@ pub struct Host {
     pub sites: u64,
     /// How many sites it may carry.
     pub max_sites: u64,
+    /// The one site that it was launched for; absent for a host that sites share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub for_site: Option<SiteId>,
     /// Which version of its manifest it shall apply.
     pub generation: u64,
     /// Which version it says it has applied.
@@ -107,6 +112,8 @@ pub enum HostState {
     Ready,
     /// Missed its beats; carries what it carries, takes no more.
     Unhealthy,
+    /// Serves what is still on it, takes no more, and ends when it is empty.
+    Draining,
     /// Never came up; its instance is to be terminated.
     Failed,
     /// Carries nothing and is wanted no more; its instance is to be terminated.
@@ -126,6 +133,32 @@ impl Host {
         token_hash: String,
         now: Timestamp,
     ) -> Self {
+        Self::launched_for(None, id, pool, units, launch, token_hash, now)
+    }
+
+    /// A host is wanted for one site alone, of exactly the room that the site takes.
+    #[must_use]
+    pub fn dedicated(
+        site: SiteId,
+        id: HostId,
+        pool: &str,
+        units: u64,
+        launch: Launch,
+        token_hash: String,
+        now: Timestamp,
+    ) -> Self {
+        Self::launched_for(Some(site), id, pool, units, launch, token_hash, now)
+    }
+
+    fn launched_for(
+        for_site: Option<SiteId>,
+        id: HostId,
+        pool: &str,
+        units: u64,
+        launch: Launch,
+        token_hash: String,
+        now: Timestamp,
+    ) -> Self {
         Self {
             id,
             pool: pool.to_owned(),
@@ -135,7 +168,8 @@ impl Host {
             cap_disk_mib: units * UNIT_DISK_MIB,
             free_disk_mib: units * UNIT_DISK_MIB,
             sites: 0,
-            max_sites: units,
+            max_sites: if for_site.is_some() { 1 } else { units },
+            for_site,
             generation: 0,
             applied_generation: 0,
             launch: Some(launch),
@@ -269,6 +303,35 @@ impl Host {
         Self { state: HostState::Terminated, launch: None, ..self }
     }
 
+    /// It takes no more sites, and ends when the last one has left.
+    ///
+    /// # Errors
+    /// 409 `not_ready` unless it carries sites or could.
+    pub fn drained(self) -> Result<Self, Refusal> {
+        if !matches!(self.state, HostState::Ready | HostState::Unhealthy | HostState::Draining) {
+            return Err(Refusal::conflict("not_ready", "Only a host that is up can be drained."));
+        }
+        Ok(Self { state: HostState::Draining, ..self })
+    }
+
+    /// Whether it was launched for a site that neither is on it nor waits for it. `waiting` are the sites that wait.
+    #[must_use]
+    pub fn is_left_alone(&self, waiting: &[SiteId]) -> bool {
+        self.is_ready() && self.sites == 0 && self.for_site.is_some_and(|site| !waiting.contains(&site))
+    }
+
+    /// Whether it carries nothing any more and shall end.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.state == HostState::Draining && self.sites == 0
+    }
+
+    /// Whether what its manifest says is, or soon will be, what it serves.
+    #[must_use]
+    pub fn serves(&self) -> bool {
+        matches!(self.state, HostState::Ready | HostState::Draining)
+    }
+
     /// Whether it takes sites.
     #[must_use]
     pub fn is_ready(&self) -> bool {
@@ -312,11 +375,67 @@ pub struct Reservation {
     pub disk_mib: u64,
     /// Whether the host's manifest names the site.
     pub serving: bool,
-    /// The bucket with the site's content, once it is served.
+    /// The bucket with the site's content, once it is served or copied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bucket: Option<String>,
+    /// A second name that the site is served at while it is renamed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub also: Option<String>,
+    /// Whether visitors are told that the site is suspended.
+    #[serde(default)]
+    pub suspended: bool,
+    /// Whether the host copies the site's files and tells of its copy.
+    #[serde(default)]
+    pub copying: bool,
+    /// The host's copy of the site's files, as it last told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy: Option<Copied>,
     /// Since when.
     pub reserved_at: Timestamp,
+}
+
+/// A host's copy of a site's files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Copied {
+    /// The fingerprint of the files ([`super::content::listing`]).
+    pub fingerprint: String,
+    /// The host looked at its copy when it had applied this generation of its manifest.
+    pub generation: u64,
+}
+
+impl Reservation {
+    /// Room is kept, and nothing is served yet.
+    #[must_use]
+    pub fn kept(
+        host: HostId,
+        (org, site, operation): (OrgId, SiteId, OperationId),
+        fqdn: &str,
+        (units, disk_mib): (u64, u64),
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            host,
+            site,
+            org,
+            operation,
+            fqdn: fqdn.to_owned(),
+            units,
+            disk_mib,
+            serving: false,
+            bucket: None,
+            also: None,
+            suspended: false,
+            copying: false,
+            copy: None,
+            reserved_at: now,
+        }
+    }
+
+    /// Whether the host may answer under a name, and have a certificate for it.
+    #[must_use]
+    pub fn answers(&self, name: &str) -> bool {
+        (self.serving || self.copying) && (self.fqdn == name || self.also.as_deref() == Some(name))
+    }
 }
 
 /// `hosting.host_unhealthy`: a host missed its beats.
@@ -418,6 +537,24 @@ mod tests {
         assert_eq!(host.check(NOW + Duration::from_secs(9_000)), None, "told once");
         let (host, recovered) = host.beat(0, NOW + Duration::from_secs(9_001)).expect("alive");
         assert!(host.is_ready() && recovered.is_some());
+    }
+
+    #[test]
+    fn a_host_ends_when_its_last_site_has_left() {
+        let host = Host { sites: 1, ..ready() }.drained().expect("it is up");
+        assert!(!host.is_ready() && !host.is_drained() && host.serves());
+        assert_eq!(host.clone().beat(0, NOW).map(|(host, _)| host.state), Ok(HostState::Draining));
+        assert!(Host { sites: 0, ..ready().drained().expect("it is up") }.is_drained());
+        assert_eq!(requested().drained().map_err(|refusal| refusal.code), Err("not_ready"));
+    }
+
+    #[test]
+    fn a_host_of_one_site_is_left_alone_when_nobody_waits_for_it() {
+        let site = SiteId::from_ulid(5);
+        let host = Host { for_site: Some(site), ..ready() };
+        assert!(host.is_left_alone(&[]) && !host.is_left_alone(&[site]));
+        assert!(!Host { sites: 1, ..host }.is_left_alone(&[]));
+        assert!(!ready().is_left_alone(&[]), "shared hosts wait for more");
     }
 
     #[test]

@@ -191,6 +191,10 @@ pub struct SiteReport {
     pub site: SiteId,
     /// What it does.
     pub state: SiteReportState,
+    /// The fingerprint of the host's copy of its files, for a site whose manifest asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub copy: Option<String>,
 }
 
 /// What a site on a host does.
@@ -201,6 +205,8 @@ pub enum SiteReportState {
     Serving,
     /// It answers that it is suspended.
     Suspended,
+    /// Its files are copied; it does not answer yet.
+    Copying,
     /// The host could not set it up.
     Failed,
 }
@@ -209,10 +215,16 @@ impl HostReport {
     /// Whether the report is of a size that a host can have.
     ///
     /// # Errors
-    /// `invalid` for a report too long.
+    /// `invalid` for a report too long, or a fingerprint.
     pub fn check(&self) -> Result<(), Refusal> {
         if self.sites.len() > 1_000 {
             return Err(Refusal::invalid("/sites", "must have at most 1000 sites"));
+        }
+        for (place, site) in self.sites.iter().enumerate() {
+            if site.copy.as_ref().is_some_and(|copy| copy.len() > 64) {
+                let pointer = format!("/sites/{place}/copy");
+                return Err(Refusal::invalid(pointer, "must have at most 64 characters"));
+            }
         }
         Ok(())
     }
@@ -246,6 +258,9 @@ pub struct ManifestSite {
     pub units: u64,
     /// What the host is to do with it.
     pub state: ManifestState,
+    /// Whether the host is to report the fingerprint of its copy of the files, and to report more often.
+    #[serde(default)]
+    pub fingerprint: bool,
 }
 
 /// What a host is to do with a site.
@@ -256,6 +271,8 @@ pub enum ManifestState {
     Serving,
     /// Answer 503 until it is resumed.
     Suspended,
+    /// Copy its files, answer nobody yet.
+    Copying,
 }
 
 #[cfg(test)]

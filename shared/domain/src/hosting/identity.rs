@@ -35,6 +35,24 @@ pub struct EmailIdentity {
     /// When to look again; absent when nothing is to be seen any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_at: Option<Timestamp>,
+    /// The customer's zone that its records are in; absent for the site's own name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
+    /// How often it was tried again after SES gave up.
+    #[serde(default)]
+    pub tries: u32,
+    /// How many mails left.
+    #[serde(default)]
+    pub sent: u64,
+    /// How many of them bounced for good.
+    #[serde(default)]
+    pub bounced: u64,
+    /// How many were unwanted.
+    #[serde(default)]
+    pub complained: u64,
+    /// Too much came back: nothing leaves any more.
+    #[serde(default)]
+    pub stopped: bool,
 }
 
 /// Where a mail domain stands.
@@ -81,6 +99,12 @@ impl EmailIdentity {
             started_at: now,
             verified_at: None,
             next_at: None,
+            zone: None,
+            tries: 0,
+            sent: 0,
+            bounced: 0,
+            complained: 0,
+            stopped: false,
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{StepFailure, StepName};
+use super::{BackupId, StepFailure, StepName};
 use crate::{Event, OperationId, OrgId, Refusal, SiteId, Timestamp, UserId};
 
 /// How long after its message was due an operation is looked for: ordinary messages come first, lost ones are replaced.
@@ -32,6 +32,9 @@ pub struct Operation {
     pub cursor: usize,
     /// The site is the customer's: from here on only forward.
     pub point_of_no_return: bool,
+    /// Which backup is put back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<BackupId>,
     /// Why it stopped or turned back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<StepFailure>,
@@ -55,6 +58,20 @@ pub enum OperationKind {
     Provision,
     /// Takes a site down and keeps its data.
     Deprovision,
+    /// Gives a site another name.
+    Rename,
+    /// Keeps a site, but serves it no more.
+    Suspend,
+    /// Serves a suspended site again.
+    Resume,
+    /// Brings a site to another host.
+    Migrate,
+    /// Notes which version each file of a site has.
+    BackUp,
+    /// Puts the files of a backup back.
+    Restore,
+    /// Deletes what was kept of a site that is gone.
+    Purge,
 }
 
 /// Where an operation stands.
@@ -125,7 +142,8 @@ impl Operation {
             state: OperationState::Queued,
             direction: Direction::Forward,
             cursor: 0,
-            point_of_no_return: kind == OperationKind::Deprovision,
+            point_of_no_return: !kind.can_turn_back(),
+            backup: None,
             error: None,
             requested_by: request.by,
             created_at: request.now,
@@ -161,7 +179,8 @@ impl Operation {
     /// The current step is done. The last one ends the operation; activation cannot be taken back.
     #[must_use]
     pub fn advanced(self, now: Timestamp) -> Self {
-        let point_of_no_return = self.point_of_no_return || self.step() == Some(StepName::Activate);
+        let point_of_no_return =
+            self.point_of_no_return || self.step().is_some_and(StepName::is_point_of_no_return);
         let cursor = self.cursor + 1;
         let over = cursor >= self.workflow.steps().len();
         let state = if over { OperationState::Succeeded } else { OperationState::Running };
@@ -260,6 +279,7 @@ impl Operation {
             operation: self.id,
             site: self.site,
             fqdn: self.fqdn.clone(),
+            kind: self.workflow,
             failure: self.error.clone(),
             requested_by: self.requested_by,
         }
@@ -330,6 +350,8 @@ pub struct OperationRolledBack {
     pub site: SiteId,
     /// The site's name.
     pub fqdn: String,
+    /// Which workflow.
+    pub kind: OperationKind,
     /// Why; absent when somebody cancelled it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<StepFailure>,

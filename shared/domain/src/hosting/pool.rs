@@ -5,7 +5,8 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Event, OperationId, SiteId, Timestamp};
+use crate::accounts::Mode;
+use crate::{Event, OperationId, Refusal, SiteId, Timestamp};
 
 /// How long a refusal keeps the pool from launching hosts in reserve.
 const BLOCKED_FOR: Duration = Duration::from_secs(15 * 60);
@@ -28,6 +29,7 @@ pub struct Pool {
 
 /// How a pool grows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct PoolSettings {
     /// The room of a host.
     pub units_per_host: u64,
@@ -41,12 +43,55 @@ pub struct PoolSettings {
 
 /// An instance type in a subnet, and so in an availability zone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct LaunchOption {
     /// Such as `t4g.medium`.
     pub instance_type: String,
     /// Where; absent for the account's default subnet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subnet: Option<String>,
+    /// How many units it holds; absent where every option of the pool holds a whole host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub units: Option<u64>,
+}
+
+impl PoolSettings {
+    /// Whether a pool of this mode can grow so.
+    ///
+    /// # Errors
+    /// 422 with the pointer of what cannot be.
+    pub fn check(&self, mode: Mode) -> Result<(), Refusal> {
+        if mode == Mode::Shared && !(1..=1_000).contains(&self.units_per_host) {
+            return Err(Refusal::invalid("/units_per_host", "must be 1 to 1000"));
+        }
+        if self.max_hosts > 10_000 {
+            return Err(Refusal::invalid("/max_hosts", "must be at most 10000"));
+        }
+        if self.target_free > 10_000 {
+            return Err(Refusal::invalid("/target_free", "must be at most 10000"));
+        }
+        if self.options.is_empty() || self.options.len() > 20 {
+            return Err(Refusal::invalid("/options", "must be 1 to 20"));
+        }
+        for (place, option) in self.options.iter().enumerate() {
+            let plain =
+                |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-');
+            let name = &option.instance_type;
+            if name.len() > 32 || !name.contains('.') || !name.bytes().all(plain) {
+                let pointer = format!("/options/{place}/instance_type");
+                return Err(Refusal::invalid(pointer, "is no instance type"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl LaunchOption {
+    /// Whether a host of so much room fits on it.
+    #[must_use]
+    pub fn holds(&self, units: u64) -> bool {
+        self.units.is_none_or(|held| held >= units)
+    }
 }
 
 /// Why a launch was refused.
@@ -142,6 +187,20 @@ pub fn hosts_wanted(waiters: &[u64], room: &[u64], settings: &PoolSettings, host
     (for_waiters + for_reserve).min(settings.max_hosts.saturating_sub(hosts))
 }
 
+/// The waiters of a pool of dedicated hosts for whom none is free or coming, as far as the pool may still grow.
+///
+/// `free` are the sites that its free and coming hosts were launched for, `hosts` is how many it has in all.
+#[must_use]
+pub fn without_host<'a>(
+    waiters: &'a [Waiter],
+    free: &[Option<SiteId>],
+    settings: &PoolSettings,
+    hosts: usize,
+) -> Vec<&'a Waiter> {
+    let most = usize::try_from(settings.max_hosts).unwrap_or(usize::MAX).saturating_sub(hosts);
+    waiters.iter().filter(|waiter| !free.contains(&Some(waiter.site))).take(most).collect()
+}
+
 /// Which idle hosts may go so that `target_free` units stay free: their places in `idle`, the room of each.
 ///
 /// `free` is the free room of all hosts that are up.
@@ -217,6 +276,25 @@ mod tests {
     fn crumbs_are_no_room_for_a_large_site() {
         assert_eq!(hosts_wanted(&[4], &[3, 3], &settings(10, 9, 0), 2), 1);
         assert_eq!(hosts_wanted(&[11], &[], &settings(10, 9, 0), 0), 0, "no host could ever hold it");
+    }
+
+    #[test]
+    fn each_who_waits_for_a_host_of_his_own_gets_one() {
+        let waiter = |number| Waiter {
+            pool: "eu-west-1/dedicated".to_owned(),
+            site: SiteId::from_ulid(number),
+            operation: OperationId::from_ulid(number),
+            units: 4,
+            since: Timestamp::from_secs(0),
+        };
+        let waiters = [waiter(1), waiter(2), waiter(3)];
+        let free = [Some(SiteId::from_ulid(2)), Some(SiteId::from_ulid(9))];
+        let wanted = |most| {
+            let found = without_host(&waiters, &free, &settings(10, most, 0), 2);
+            found.iter().map(|waiter| waiter.site.ulid()).collect::<Vec<_>>()
+        };
+        assert_eq!(wanted(50), [1, 3]);
+        assert_eq!((wanted(3), wanted(2)), (vec![1], vec![]));
     }
 
     #[test]

@@ -42,9 +42,33 @@ pub struct Site {
     /// The host that keeps room for it while it is being built or moved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target_host: Option<HostId>,
+    /// The host that carried it before its move, until its room there is given back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub former_host: Option<HostId>,
+    /// On machines of whose it is.
+    #[serde(default)]
+    pub mode: Mode,
+    /// The label that it is about to have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_label: Option<Label>,
+    /// The label that it had, until everything under that name is taken away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub former_label: Option<Label>,
+    /// Why an operator holds it down, whatever the plan says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
+    /// It shall leave its host, although the plan does not ask for that.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub leaves_host: bool,
+    /// Its last move was taken back: it stays where it is until somebody asks again.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub stays: bool,
     /// Its bucket.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bucket: Option<String>,
+    /// A domain of the customer's that its mail comes from, instead of its own name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_mail_domain: Option<String>,
     /// The operation at work on it; one at a time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current_op: Option<OperationId>,
@@ -61,6 +85,9 @@ pub struct Site {
     /// Until when a deleted site's data is kept at least; nothing removes it by itself yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retained_until: Option<Timestamp>,
+    /// When its next backup is due; absent before it is first served.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup_at: Option<Timestamp>,
 }
 
 /// What there is of a site.
@@ -73,6 +100,10 @@ pub enum SiteState {
     Provisioning,
     /// Served.
     Active,
+    /// Served, and on its way to another host.
+    Migrating,
+    /// Visitors are told that it is suspended; everything is kept.
+    Suspended,
     /// Its building stopped until people have looked.
     Failed,
     /// Its building was taken back.
@@ -90,12 +121,39 @@ pub enum SiteState {
 pub struct Desired {
     /// On machines of whose.
     pub mode: Mode,
-    /// Served or gone.
+    /// Served, suspended or gone, as far as plan and owner decide.
     pub run: Run,
     /// By which plan.
     pub plan: String,
+    /// How much of a host the plan gives a site.
+    #[serde(default = "smallest")]
+    pub units: u64,
+    /// How many backups the plan keeps of a site.
+    #[serde(default = "smallest")]
+    pub backups: u64,
     /// The entitlements' version that says so; older ones are ignored.
     pub version: u64,
+}
+
+fn smallest() -> u64 {
+    1
+}
+
+// serde hands the field over by reference.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
+/// An operator keeps a site suspended, whatever its plan says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Hold {
+    /// Who.
+    pub by: UserId,
+    /// Why, for the customer.
+    pub reason: String,
+    /// Since when.
+    pub at: Timestamp,
 }
 
 /// Whether a site shall be there.
@@ -104,6 +162,8 @@ pub struct Desired {
 pub enum Run {
     /// Served.
     On,
+    /// Kept, but not served.
+    Suspended,
     /// Gone.
     Deleted,
 }
@@ -112,7 +172,11 @@ pub enum Run {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Usage {
     /// Sites that exist or are being built.
+    #[serde(default)]
     pub sites: u64,
+    /// Domains of the organisation's own.
+    #[serde(default)]
+    pub domains: u64,
 }
 
 /// What a customer asks for: a site at a name.
@@ -157,7 +221,7 @@ impl NewSite {
     /// Decides on the request.
     ///
     /// # Errors
-    /// 422 for a wrong or reserved label, 402 `limit_reached` or `plan_required`, 409 `mode_unavailable`.
+    /// 422 for a wrong or reserved label, 402 `limit_reached`, `plan_required` or `plan_restricted`.
     pub fn request(self, asked: &Asked<'_>, plan: &Entitlements, usage: Usage) -> Result<Granted, Refusal> {
         let label: Label = self.label.parse()?;
         let hosting = plan.product(HOSTING).ok_or_else(|| {
@@ -168,9 +232,6 @@ impl NewSite {
             return Err(
                 Refusal::payment_required("plan_restricted", message).with("plan", hosting.plan.as_str())
             );
-        }
-        if hosting.mode != Mode::Shared {
-            return Err(Refusal::conflict("mode_unavailable", "Dedicated hosts are not available yet."));
         }
         let most_sites = hosting.limit("sites");
         if usage.sites >= most_sites {
@@ -191,19 +252,30 @@ impl NewSite {
                 mode: hosting.mode,
                 run: Run::On,
                 plan: hosting.plan.clone(),
+                units,
+                backups: hosting.limit("backups_kept").max(1),
                 version: plan.version,
             },
             units,
             disk_mib: units * UNIT_DISK_MIB,
             host: None,
             target_host: None,
+            former_host: None,
+            mode: hosting.mode,
+            target_label: None,
+            former_label: None,
+            hold: None,
+            leaves_host: false,
+            stays: false,
             bucket: None,
+            own_mail_domain: None,
             current_op: Some(operation.id),
             last_op: operation.id,
             requested_by: asked.request.by,
             created_at: now,
             activated_at: None,
             retained_until: None,
+            backup_at: None,
             label: label.clone(),
         };
         let claim = LabelClaim::live(label, asked.zone, asked.org, asked.site, now);
@@ -236,165 +308,6 @@ pub fn limit_reached(limit: &str, plan: &str, allowed: u64) -> Refusal {
         None => refusal,
     }
 }
-
-/// What the deletion of a site changes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Deletion {
-    /// The site, no longer desired.
-    pub site: Site,
-    /// The operation that is turned back or started for it.
-    pub operation: Option<(Operation, OperationQueued)>,
-    /// Tells of the wish.
-    pub requested: SiteDeletionRequested,
-}
-
-impl Site {
-    /// Which operation brings what there is to what there shall be; `None` when they agree or people must decide.
-    ///
-    /// Asked for when a wish changes and again at every operation's end, so that no wish is lost meanwhile.
-    #[must_use]
-    pub fn converge(&self) -> Option<OperationKind> {
-        match (self.desired.run, self.state) {
-            _ if self.current_op.is_some() => None,
-            (Run::On, SiteState::Requested) => Some(OperationKind::Provision),
-            (Run::Deleted, SiteState::Active) => Some(OperationKind::Deprovision),
-            _ => None,
-        }
-    }
-
-    /// The operation that is now wanted, if any, with the site that names it.
-    #[must_use]
-    pub fn next_operation(self, request: Request) -> (Self, Option<(Operation, OperationQueued)>) {
-        let Some(kind) = self.converge() else { return (self, None) };
-        let queued = Operation::queue(kind, self.org, self.id, &self.fqdn, request);
-        let state = match kind {
-            OperationKind::Provision => self.state,
-            OperationKind::Deprovision => SiteState::Deprovisioning,
-        };
-        let site = Self { state, current_op: Some(queued.0.id), last_op: queued.0.id, ..self };
-        (site, Some(queued))
-    }
-
-    /// The first step is under way.
-    #[must_use]
-    pub fn provisioning(self) -> Self {
-        Self { state: SiteState::Provisioning, ..self }
-    }
-
-    /// A host keeps room for it.
-    #[must_use]
-    pub fn placed(self, host: HostId) -> Self {
-        Self { target_host: Some(host), ..self }
-    }
-
-    /// The host no longer keeps room for it.
-    #[must_use]
-    pub fn displaced(self) -> Self {
-        Self { target_host: None, host: None, ..self }
-    }
-
-    /// The site is served and is the customer's.
-    #[must_use]
-    pub fn activated(self, operation: &Operation, now: Timestamp) -> (Self, SiteActivated) {
-        let activated = SiteActivated {
-            site: self.id,
-            fqdn: self.fqdn.clone(),
-            operation: operation.id,
-            requested_by: self.requested_by,
-            millis: u64::try_from(now.since(operation.created_at).as_millis()).unwrap_or(u64::MAX),
-        };
-        let site = Self {
-            state: SiteState::Active,
-            host: self.target_host,
-            target_host: None,
-            activated_at: Some(now),
-            ..self
-        };
-        (site, activated)
-    }
-
-    /// Its building stopped until people have looked; a site that was served is still shown as what it was.
-    #[must_use]
-    pub fn halted(self) -> Self {
-        let building = matches!(self.state, SiteState::Requested | SiteState::Provisioning);
-        let state = if building { SiteState::Failed } else { self.state };
-        Self { state, ..self }
-    }
-
-    /// People looked, its building goes on.
-    #[must_use]
-    pub fn resumed(self) -> Self {
-        let state = if self.state == SiteState::Failed { SiteState::Provisioning } else { self.state };
-        Self { state, ..self }
-    }
-
-    /// Its operation ended well.
-    #[must_use]
-    pub fn operation_succeeded(self, kind: OperationKind, now: Timestamp) -> Self {
-        let site = Self { current_op: None, ..self };
-        match kind {
-            OperationKind::Provision => site,
-            OperationKind::Deprovision => {
-                Self { state: SiteState::Retained, retained_until: Some(now + RETENTION), ..site }
-            }
-        }
-    }
-
-    /// Its building was taken back. Nothing is left, so a wish to delete it is fulfilled too.
-    #[must_use]
-    pub fn rolled_back(self) -> Self {
-        let state = if self.desired.run == Run::Deleted { SiteState::Purged } else { SiteState::RolledBack };
-        Self { state, current_op: None, target_host: None, host: None, bucket: None, ..self }
-    }
-
-    /// Tells that it is gone.
-    #[must_use]
-    pub fn deleted(&self) -> SiteDeleted {
-        SiteDeleted { site: self.id, fqdn: self.fqdn.clone(), retained_until: self.retained_until }
-    }
-
-    /// Its owner wants it gone. `current` is the operation at work on it.
-    ///
-    /// What is being built is turned back first; what cannot be turned back any more is finished first, and its end
-    /// starts the deletion. Asking again while it goes answers `None`.
-    ///
-    /// # Errors
-    /// 410 `site_gone` when it is gone.
-    pub fn delete(self, current: Option<&Operation>, request: Request) -> Result<Option<Deletion>, Refusal> {
-        if matches!(self.state, SiteState::Retained | SiteState::Purged) {
-            return Err(Refusal::gone("site_gone", "The site is deleted."));
-        }
-        if self.desired.run == Run::Deleted {
-            return Ok(None);
-        }
-        let requested =
-            SiteDeletionRequested { site: self.id, fqdn: self.fqdn.clone(), requested_by: request.by };
-        let desired = Desired { run: Run::Deleted, ..self.desired.clone() };
-        let site = Self { desired, ..self };
-        let deletion = match current {
-            Some(operation) if !operation.point_of_no_return => {
-                let turned = operation.clone().cancel(request.now)?;
-                Deletion { site, operation: Some(turned), requested }
-            }
-            Some(_) => Deletion { site, operation: None, requested },
-            None if site.state == SiteState::RolledBack => {
-                Deletion { site: site.rolled_back(), operation: None, requested }
-            }
-            None => {
-                let (site, operation) = site.next_operation(request);
-                Deletion { site, operation, requested }
-            }
-        };
-        Ok(Some(deletion))
-    }
-
-    /// Whether the site counts against its organisation's limit.
-    #[must_use]
-    pub fn counts(&self) -> bool {
-        !matches!(self.state, SiteState::RolledBack | SiteState::Retained | SiteState::Purged)
-    }
-}
-
 /// `hosting.site_requested`: a customer asked for a site.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SiteRequested {
@@ -465,10 +378,87 @@ impl Event for SiteDeleted {
     const TYPE: &'static str = "hosting.site_deleted";
 }
 
+/// `hosting.site_renamed`: a site is served under another name; the old one leads nowhere from now on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SiteRenamed {
+    /// Which.
+    pub site: SiteId,
+    /// The name it had.
+    pub before: String,
+    /// Its name.
+    pub fqdn: String,
+}
+
+/// `hosting.site_suspended`: visitors of a site are told that it is suspended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SiteSuspended {
+    /// Which.
+    pub site: SiteId,
+    /// Its name.
+    pub fqdn: String,
+    /// What an operator gave as the reason; absent when the plan is it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// `hosting.site_resumed`: a suspended site is served again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SiteResumed {
+    /// Which.
+    pub site: SiteId,
+    /// Its name.
+    pub fqdn: String,
+}
+
+/// `hosting.site_moved`: a site is served by another host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SiteMoved {
+    /// Which.
+    pub site: SiteId,
+    /// Its name.
+    pub fqdn: String,
+    /// Where it was.
+    pub from: HostId,
+    /// Where it is.
+    pub to: HostId,
+    /// On machines of whose it is now.
+    pub mode: Mode,
+    /// How long nobody could write to it, in milliseconds.
+    pub frozen_millis: u64,
+}
+
+/// `hosting.site_purged`: nothing is left of a site.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SitePurged {
+    /// Which.
+    pub site: SiteId,
+    /// The name it had.
+    pub fqdn: String,
+}
+
+impl Event for SitePurged {
+    const TYPE: &'static str = "hosting.site_purged";
+}
+
+impl Event for SiteRenamed {
+    const TYPE: &'static str = "hosting.site_renamed";
+}
+
+impl Event for SiteSuspended {
+    const TYPE: &'static str = "hosting.site_suspended";
+}
+
+impl Event for SiteResumed {
+    const TYPE: &'static str = "hosting.site_resumed";
+}
+
+impl Event for SiteMoved {
+    const TYPE: &'static str = "hosting.site_moved";
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hosting::OperationState;
 
     const NOW: Timestamp = Timestamp::from_secs(1_000);
 
@@ -479,11 +469,7 @@ mod tests {
     fn ask(label: &str, plan: &Entitlements, sites: u64) -> Result<Granted, Refusal> {
         let (site, org) = (SiteId::from_ulid(1), OrgId::from_ulid(2));
         let asked = Asked { site, org, zone: "sites.example", request: request(3) };
-        NewSite { label: label.to_owned() }.request(&asked, plan, Usage { sites })
-    }
-
-    fn requested() -> Site {
-        ask("acme", &Entitlements::trial(), 0).expect("the trial holds one").site
+        NewSite { label: label.to_owned() }.request(&asked, plan, Usage { sites, ..Usage::default() })
     }
 
     #[test]
@@ -503,48 +489,5 @@ mod tests {
             Err("plan_required")
         );
         assert_eq!(ask("www", &Entitlements::trial(), 0).map(|_| ()).map_err(|no| no.code), Err("invalid"));
-    }
-
-    #[test]
-    fn what_there_is_converges_to_what_there_shall_be() {
-        let idle = |state, run| {
-            let site = requested();
-            Site { state, desired: Desired { run, ..site.desired.clone() }, current_op: None, ..site }
-                .converge()
-        };
-        assert_eq!(idle(SiteState::Requested, Run::On), Some(OperationKind::Provision));
-        assert_eq!(idle(SiteState::Active, Run::Deleted), Some(OperationKind::Deprovision));
-        for state in [SiteState::Active, SiteState::RolledBack, SiteState::Retained, SiteState::Purged] {
-            assert_eq!(idle(state, Run::On), None, "{state:?}");
-        }
-        assert_eq!(requested().converge(), None, "an operation is at work");
-    }
-
-    #[test]
-    fn deleting_what_is_being_built_turns_it_back() {
-        let granted = ask("acme", &Entitlements::trial(), 0).expect("the trial holds one");
-        let deletion =
-            granted.site.delete(Some(&granted.operation), request(4)).expect("there").expect("new");
-        let (turned, _) = deletion.operation.expect("the operation turns back");
-        assert_eq!(turned.state, OperationState::Compensating);
-        assert_eq!(deletion.site.clone().delete(Some(&turned), request(5)), Ok(None), "asking again");
-        let gone = deletion.site.rolled_back();
-        assert_eq!(gone.state, SiteState::Purged);
-        assert_eq!(gone.delete(None, request(6)).map_err(|refusal| refusal.code), Err("site_gone"));
-    }
-
-    #[test]
-    fn deleting_past_the_point_of_no_return_waits_for_the_operation() {
-        let granted = ask("acme", &Entitlements::trial(), 0).expect("the trial holds one");
-        let operation = Operation { point_of_no_return: true, ..granted.operation };
-        let (site, _) = granted.site.placed(HostId::from_ulid(1)).activated(&operation, NOW);
-        let deletion = site.delete(Some(&operation), request(4)).expect("there").expect("new");
-        assert_eq!(deletion.operation, None);
-        let site = deletion.site.operation_succeeded(OperationKind::Provision, NOW);
-        let (site, next) = site.next_operation(request(5));
-        assert_eq!(next.map(|(operation, _)| operation.workflow), Some(OperationKind::Deprovision));
-        let retained = site.operation_succeeded(OperationKind::Deprovision, NOW);
-        assert_eq!((retained.state, retained.retained_until), (SiteState::Retained, Some(NOW + RETENTION)));
-        assert!(!retained.counts());
     }
 }

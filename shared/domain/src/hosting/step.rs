@@ -6,7 +6,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::OperationKind;
 use crate::id::{Id, Kind};
 use crate::{OperationId, Timestamp};
 
@@ -61,43 +60,48 @@ pub enum StepName {
     RetainBucket,
     /// The label is kept from others for a while.
     RetireLabel,
-}
-
-const PROVISION: [StepName; 14] = [
-    StepName::CheckPlan,
-    StepName::ClaimLabel,
-    StepName::ReserveSlot,
-    StepName::AwaitHost,
-    StepName::CreateBucket,
-    StepName::HardenBucket,
-    StepName::GrantAccess,
-    StepName::CreateIdentity,
-    StepName::QueueDns,
-    StepName::AwaitDns,
-    StepName::PublishManifest,
-    StepName::CheckSite,
-    StepName::Activate,
-    StepName::WatchEmail,
-];
-
-const DEPROVISION: [StepName; 6] = [
-    StepName::StopServing,
-    StepName::DeleteRecords,
-    StepName::DeleteIdentity,
-    StepName::ReleaseSlot,
-    StepName::RetainBucket,
-    StepName::RetireLabel,
-];
-
-impl OperationKind {
-    /// The steps, in order.
-    #[must_use]
-    pub fn steps(self) -> &'static [StepName] {
-        match self {
-            Self::Provision => &PROVISION,
-            Self::Deprovision => &DEPROVISION,
-        }
-    }
+    /// The host serves the site under its new name too.
+    AddName,
+    /// The site has its new name: the point of no return.
+    SwitchName,
+    /// The host no longer serves the old name.
+    DropName,
+    /// The host tells visitors that the site is suspended.
+    SuspendServing,
+    /// The bucket is shut for the site's people.
+    ShutBucket,
+    /// The bucket is open for the site's people again.
+    OpenBucket,
+    /// The host serves the site again.
+    ResumeServing,
+    /// The plan still wants the site elsewhere; it stays as it is meanwhile.
+    CheckMove,
+    /// The new host has a copy of the site's files.
+    CopyContent,
+    /// Nobody writes to the site.
+    FreezeWrites,
+    /// The new host has exactly the files that the site has.
+    CompareContent,
+    /// The site's name is asked to lead to the new host.
+    PointName,
+    /// The site's people write again.
+    UnfreezeWrites,
+    /// The name leads to the new host, for everybody.
+    AwaitName,
+    /// The new host answers under the site's name.
+    CheckName,
+    /// The site is the new host's: the point of no return.
+    CommitMove,
+    /// The old host goes on serving whoever still remembers its address.
+    KeepSource,
+    /// The old host's room is free again.
+    ReleaseSource,
+    /// Which version each file has is noted.
+    TakeBackup,
+    /// The files are what they were.
+    PutFilesBack,
+    /// Nothing is left of the bucket.
+    EmptyBucket,
 }
 
 impl StepName {
@@ -125,6 +129,27 @@ impl StepName {
             Self::ReleaseSlot => "release_slot",
             Self::RetainBucket => "retain_bucket",
             Self::RetireLabel => "retire_label",
+            Self::AddName => "add_name",
+            Self::SwitchName => "switch_name",
+            Self::DropName => "drop_name",
+            Self::SuspendServing => "suspend_serving",
+            Self::ShutBucket => "shut_bucket",
+            Self::OpenBucket => "open_bucket",
+            Self::ResumeServing => "resume_serving",
+            Self::CheckMove => "check_move",
+            Self::CopyContent => "copy_content",
+            Self::FreezeWrites => "freeze_writes",
+            Self::CompareContent => "compare_content",
+            Self::PointName => "point_name",
+            Self::UnfreezeWrites => "unfreeze_writes",
+            Self::AwaitName => "await_name",
+            Self::CheckName => "check_name",
+            Self::CommitMove => "commit_move",
+            Self::KeepSource => "keep_source",
+            Self::ReleaseSource => "release_source",
+            Self::TakeBackup => "take_backup",
+            Self::PutFilesBack => "put_files_back",
+            Self::EmptyBucket => "empty_bucket",
         }
     }
 
@@ -135,8 +160,14 @@ impl StepName {
             Self::ReserveSlot => 15 * MINUTE,
             Self::AwaitHost => 10 * MINUTE,
             // Route 53 has been seen to stay PENDING for 20 minutes.
-            Self::AwaitDns | Self::QueueDns | Self::DeleteRecords => 30 * MINUTE,
-            Self::CheckSite => MINUTE,
+            Self::AwaitDns | Self::QueueDns | Self::DeleteRecords | Self::PointName | Self::AwaitName => {
+                30 * MINUTE
+            }
+            Self::CheckSite | Self::CheckName => MINUTE,
+            // A large site's files travel at the speed of the host's disk.
+            Self::CopyContent => 60 * MINUTE,
+            Self::PutFilesBack | Self::EmptyBucket => 24 * 60 * MINUTE,
+            Self::KeepSource => 120 * MINUTE,
             _ => 5 * MINUTE,
         }
     }
@@ -155,17 +186,27 @@ impl StepName {
                 "The host that was chosen for the site does not answer.",
                 "Look at the host's heartbeat and its instance's console output, then retry the operation.",
             ),
-            Self::AwaitDns | Self::QueueDns | Self::DeleteRecords => (
+            Self::AwaitDns | Self::QueueDns | Self::DeleteRecords | Self::PointName | Self::AwaitName => (
                 "dns_slow",
                 "The name servers have not taken the site's records over in time.",
                 "Look at Route 53's service health and the zone's queue (runbook hosting-dns), then retry the operation.",
             ),
-            Self::PublishManifest | Self::StopServing => (
+            Self::PublishManifest
+            | Self::StopServing
+            | Self::AddName
+            | Self::DropName
+            | Self::SuspendServing
+            | Self::ResumeServing => (
                 "host_behind",
                 "The host has not applied the site's configuration in time.",
                 "Look at the host's reports: is its applied generation growing? Then retry the operation.",
             ),
-            Self::CheckSite => (
+            Self::CopyContent => (
+                "copy_slow",
+                "The new host has not copied the site's files in time.",
+                "Look at the host's reports and its disk, then retry the operation.",
+            ),
+            Self::CheckSite | Self::CheckName => (
                 "site_unreachable",
                 "The site does not answer as it should.",
                 "Open the site's address by hand and read the host's log, then retry the operation.",
@@ -364,13 +405,6 @@ pub struct OperationLog {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_are_written_one_way() {
-        for name in PROVISION.iter().chain(&DEPROVISION) {
-            assert_eq!(serde_json::to_value(name).ok(), Some(Value::from(name.as_str())));
-        }
-    }
 
     #[test]
     fn back_off_grows_to_a_minute() {

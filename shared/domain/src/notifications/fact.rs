@@ -117,8 +117,8 @@ impl Fact {
 
     /// Whoever cancelled knows; whoever waits for a site that failed does not.
     fn rolled_back(event: OperationRolledBack) -> Self {
-        let OperationRolledBack { operation, site, fqdn, failure, requested_by } = event;
-        if failure.is_none() {
+        let OperationRolledBack { operation, site, fqdn, kind, failure, requested_by } = event;
+        if failure.is_none() || kind != OperationKind::Provision {
             return Self::Quiet;
         }
         let notice = Notice::ProvisioningFailed { site, fqdn, operation, undone: true };

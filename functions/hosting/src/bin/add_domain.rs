@@ -1,0 +1,68 @@
+//! `POST /v1/hosting/domains`: bring a domain: a hosted zone is made for it, whose name servers its parent must name.
+//!
+//! Asking again answers with the same zone; what an interrupted request left undone is finished.
+
+use domain::accounts::entitlements::HOSTING;
+use domain::hosting::CustomDomain;
+use domain::hosting::custom_domain::normal_name;
+use domain::hosting::site::limit_reached;
+use hosting::view::DomainView;
+use hosting::{Hosting, domains};
+use platform::auth::Admin;
+use platform::http::{self, Call, Limit, MINUTE, Reply};
+use platform::{App, Error, Exit, Result};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// A domain that a customer brings.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct NewDomain {
+    /// Such as `example.com`.
+    #[schemars(length(min = 3, max = 253))]
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct Settings {
+    stage: String,
+    sites_domain: String,
+}
+
+fn main() -> Exit {
+    http::limit(&[Limit::per_org(10, MINUTE)]).serve(add_domain)
+}
+
+async fn add_domain(app: App, call: Call<Admin, NewDomain>) -> Result<Reply<DomainView>> {
+    call.caller.require_verified_email()?;
+    let settings: Settings = app.config()?;
+    let name = normal_name(&call.body.name, &settings.sites_domain)?;
+    let hosting = Hosting::of(&app, call.caller.org());
+    let stored = match hosting.find_domain(&name).await? {
+        Some(stored) => stored,
+        None => {
+            let plan = call.caller.entitlements.product(HOSTING);
+            let most = plan.map_or(0, |plan| plan.limit("custom_domains"));
+            let reference = format!("tenantry-{}-{}", settings.stage, call.new_id::<domain::EventId>());
+            let (org, user) = (call.caller.org(), call.caller.user());
+            let domain = CustomDomain::added(name.clone(), org, reference, user, call.now);
+            let plan = plan.map_or("none", |plan| plan.plan.as_str());
+            if hosting.usage().await?.domains >= most {
+                return Err(limit_reached("custom_domains", plan, most).into());
+            }
+            hosting.add_domain(&domain, plan, most).await?;
+            hosting.domain(&name).await?
+        }
+    };
+    if stored.zone_id.is_some() {
+        return Ok(Reply::ok(DomainView::from(&*stored)));
+    }
+    let made = domains::make_zone(&app, &stored).await?;
+    let domain = stored.value.clone().made(made.id, made.name_servers);
+    match hosting.domain_made(&stored, &domain).await {
+        Ok(()) => Ok(Reply::ok(DomainView::from(&domain)).status(201)),
+        // A twin of this request was faster, with the same zone.
+        Err(Error::Conflict) => Ok(Reply::ok(DomainView::from(&*hosting.domain(&name).await?))),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,23 @@
+//! `DELETE /v1/hosting/sites/{site}/email-domain`: let a site's mail come from its own name again.
+
+use hosting::{Hosting, HostingOfAll, mail_domains};
+use platform::auth::Admin;
+use platform::http::{self, Call, Limit, MINUTE, Reply};
+use platform::{App, Error, Exit, Result};
+
+fn main() -> Exit {
+    http::limit(&[Limit::per_org(10, MINUTE)]).serve(delete_email_domain)
+}
+
+async fn delete_email_domain(app: App, call: Call<Admin>) -> Result<Reply<(), 204>> {
+    let hosting = Hosting::of(&app, call.caller.org());
+    let stored = hosting.site(call.id("site")?).await?;
+    let Some(domain) = &stored.own_mail_domain else { return Err(Error::NotFound) };
+    mail_domains::forget(&app, domain).await?;
+    let writes = match hosting.identity(domain).await? {
+        Some(identity) => mail_domains::removal(&HostingOfAll::of(&app), &identity, call.origin()).await?,
+        None => Vec::new(),
+    };
+    hosting.take_mail_domain(&stored, writes).await?;
+    Ok(Reply::no_content())
+}

@@ -1,0 +1,119 @@
+//! Mail domains in SES: made known, given up, and the records that prove them in a customer's zone.
+
+use aws_sdk_ses::Client;
+use aws_sdk_ses::types::BehaviorOnMxFailure;
+use domain::hosting::dns::{MailTokens, RecordState, mail_records};
+use domain::hosting::{DnsAction, EmailIdentity, ManagedRecord};
+use platform::store::{Stored, Write};
+use platform::{App, Error, Origin, Result};
+
+use crate::store::{HostingOfAll, zones};
+
+/// Tells SES of a domain. Each call answers a repeat with what it answered first.
+///
+/// # Errors
+/// What SES fails with.
+pub async fn register(app: &App, identity: &EmailIdentity) -> Result<MailTokens> {
+    let ses = Client::new(app.aws());
+    let domain = ses.verify_domain_identity().domain(&identity.domain).send().await;
+    let verification = domain.map_err(|error| Error::aws("ses", error))?.verification_token;
+    let dkim = ses.verify_domain_dkim().domain(&identity.domain).send().await;
+    let dkim = dkim.map_err(|error| Error::aws("ses", error))?.dkim_tokens;
+    ses.set_identity_mail_from_domain()
+        .identity(&identity.domain)
+        .mail_from_domain(&identity.mail_from)
+        .behavior_on_mx_failure(BehaviorOnMxFailure::UseDefaultValue)
+        .send()
+        .await
+        .map_err(|error| Error::aws("ses", error))?;
+    Ok(MailTokens { verification, dkim, mail_from: identity.mail_from.clone() })
+}
+
+/// Lets SES forget a domain. It answers the deletion of what it does not know with success.
+///
+/// # Errors
+/// What SES fails with.
+pub async fn forget(app: &App, domain: &str) -> Result<()> {
+    let gone = Client::new(app.aws()).delete_identity().identity(domain).send().await;
+    gone.map(drop).map_err(|error| Error::aws("ses", error))
+}
+
+/// The writes that ask for a mail domain's records in its zone, and take away those of keys that SES gave before.
+///
+/// # Errors
+/// `record_conflict` when the customer keeps something else under one of the names.
+pub async fn records(
+    store: &HostingOfAll,
+    zone: &str,
+    identity: &EmailIdentity,
+    tokens: &MailTokens,
+    (region, origin): (&str, &Origin),
+) -> Result<Vec<Write>> {
+    let there = store.records_under(zone, &identity.domain).await?;
+    let wanted = mail_records(&identity.domain, tokens, region);
+    let mut writes = Vec::new();
+    let keys = format!("._domainkey.{}", identity.domain);
+    let outdated = there.iter().filter(|stored| {
+        stored.site == Some(identity.site)
+            && stored.action == DnsAction::Upsert
+            && stored.record.name.ends_with(&keys)
+            && wanted.iter().all(|record| record.name != stored.record.name)
+    });
+    for stored in outdated {
+        let wake = writes.is_empty().then(|| zones::wake(zone, origin));
+        writes.extend(zones::wish(
+            &stored.value.clone().unwanted(None, origin.now),
+            Some(stored),
+            origin,
+            wake,
+        ));
+    }
+    for record in wanted {
+        let before = there
+            .iter()
+            .find(|stored| stored.record.name == record.name && stored.record.kind == record.kind);
+        let own = before.is_none_or(|before| before.site == Some(identity.site));
+        if !own {
+            let message =
+                format!("The domain has another record {} at {}.", record.kind.as_str(), record.name);
+            return Err(Error::refused("record_conflict", message));
+        }
+        let done = before.is_some_and(|before| {
+            before.action == DnsAction::Upsert
+                && before.record == record
+                && before.state != RecordState::Rejected
+        });
+        if done {
+            continue;
+        }
+        let known = before.map(|stored| &stored.value);
+        let kept = ManagedRecord::kept(zone, record, identity.org, known, origin.now);
+        let kept = ManagedRecord { site: Some(identity.site), ..kept };
+        let wake = writes.is_empty().then(|| zones::wake(zone, origin));
+        writes.extend(zones::wish(&kept, before, origin, wake));
+    }
+    Ok(writes)
+}
+
+/// The writes that take a mail domain and its records away, once SES has forgotten it.
+///
+/// # Errors
+/// What the table fails with.
+pub async fn removal(
+    store: &HostingOfAll,
+    identity: &Stored<EmailIdentity>,
+    origin: &Origin,
+) -> Result<Vec<Write>> {
+    let mut writes = vec![Write::remove(identity)];
+    let Some(zone) = &identity.zone else { return Ok(writes) };
+    let records = store.records_under(zone, &identity.domain).await?;
+    let own = records
+        .iter()
+        .filter(|record| record.site == Some(identity.site) && record.action == DnsAction::Upsert);
+    for (index, stored) in own.enumerate() {
+        let unwanted = stored.value.clone().unwanted(None, origin.now);
+        let wake = (index == 0).then(|| zones::wake(zone, origin));
+        writes.extend(zones::wish(&unwanted, Some(stored), origin, wake));
+    }
+    Ok(writes)
+}

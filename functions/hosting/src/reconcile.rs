@@ -1,0 +1,160 @@
+//! The daily look for what the product has lost sight of: machines, buckets and records without an owner, rooms that do not
+//! add up. It reports and takes nothing away: what is nobody's is looked at by people first.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_route53::types::RrType;
+use domain::SiteId;
+use domain::hosting::bucket;
+use domain::hosting::orphan::{Orphan, OrphanKind};
+use domain::hosting::{HostState, Site};
+use platform::ec2::Ec2;
+use platform::store::Stored;
+use platform::{App, Error, Origin, Result};
+use serde::Deserialize;
+
+use crate::store::keys;
+use crate::{HostingOfAll, capacity};
+
+const HOST_TAG: &str = "tenantry:host";
+const STAGE_TAG: &str = "tag:tenantry:stage";
+
+#[derive(Debug, Deserialize)]
+struct Settings {
+    stage: String,
+    aws_region: String,
+    sites_domain: String,
+    sites_zone_id: String,
+}
+
+/// Looks at everything once; what is found again keeps the day on which it was seen first.
+///
+/// # Errors
+/// What the table or AWS fail with.
+pub async fn look(app: &App, origin: &Origin) -> Result<()> {
+    let settings: Settings = app.config()?;
+    let store = HostingOfAll::of(app);
+    let mut found = Vec::new();
+    found.extend(machines(app, &store, &settings).await?);
+    found.extend(buckets(app, &store, &settings).await?);
+    found.extend(records(app, &store, &settings).await?);
+    for (kind, name) in &found {
+        store.saw_orphan(&Orphan::new(*kind, name, origin.now), origin).await?;
+    }
+    store.forget_orphans(&found).await?;
+    app.count("OrphansFound", found.len() as u64);
+    app.count("RoomsThatDoNotAddUp", rooms(&store, &settings).await?);
+    Ok(())
+}
+
+type Found = Vec<(OrphanKind, String)>;
+
+/// Instances with our tag whose host is unknown or ended.
+async fn machines(app: &App, store: &HostingOfAll, settings: &Settings) -> Result<Found> {
+    let filters: [(&str, &[&str]); 2] = [
+        (STAGE_TAG, &[settings.stage.as_str()]),
+        ("instance-state-name", &["pending", "running", "stopped"]),
+    ];
+    let mut found = Vec::new();
+    for instance in Ec2::new(app).describe_instances(&[], &filters).await? {
+        let host = instance.tags.get(HOST_TAG).and_then(|id| id.parse().ok());
+        let known = match host {
+            Some(id) => match store.host(id).await {
+                Ok(host) => host.state != HostState::Terminated,
+                Err(Error::NotFound) => false,
+                Err(error) => return Err(error),
+            },
+            None => false,
+        };
+        if !known {
+            found.push((OrphanKind::Instance, instance.id));
+        }
+    }
+    Ok(found)
+}
+
+/// Buckets with a site's name that no site has.
+async fn buckets(app: &App, store: &HostingOfAll, settings: &Settings) -> Result<Found> {
+    let client = aws_sdk_s3::Client::new(app.aws());
+    let prefix = bucket::prefix(&settings.stage);
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let call = client.list_buckets().prefix(&prefix).set_continuation_token(after);
+        let page = call.send().await.map_err(|error| Error::aws("s3", error))?;
+        // Where the whole list comes at once, the prefix is ours to look at.
+        for name in page.buckets().iter().filter_map(|bucket| bucket.name()) {
+            if name.starts_with(&prefix) && !has_owner(store, &prefix, name).await? {
+                found.push((OrphanKind::Bucket, name.to_owned()));
+            }
+        }
+        after = page.continuation_token;
+        if after.is_none() {
+            return Ok(found);
+        }
+    }
+}
+
+async fn has_owner(store: &HostingOfAll, prefix: &str, name: &str) -> Result<bool> {
+    let ulid = name.trim_start_matches(prefix).split('-').next().unwrap_or_default().to_uppercase();
+    let Ok(id) = format!("site_{ulid}").parse::<SiteId>() else { return Ok(false) };
+    let owned = |site: Stored<Site>| site.current_op.is_some() || site.bucket.as_deref() == Some(name);
+    match store.site_by_id(id).await {
+        Ok(site) => Ok(owned(site)),
+        Err(Error::NotFound) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Records in the zone of sites that the product does not keep: where they lead, somebody else may come to be.
+async fn records(app: &App, store: &HostingOfAll, settings: &Settings) -> Result<Found> {
+    let client = aws_sdk_route53::Client::new(app.aws());
+    let zone = settings.sites_domain.as_str();
+    let (mut found, mut name, mut kind) = (Vec::new(), None, None::<RrType>);
+    loop {
+        let call = client.list_resource_record_sets().hosted_zone_id(&settings.sites_zone_id);
+        let page = call.set_start_record_name(name).set_start_record_type(kind).send().await;
+        let page = page.map_err(|error| Error::aws("route53", error))?;
+        for set in page.resource_record_sets() {
+            let fqdn = set.name().trim_end_matches('.');
+            if fqdn == zone {
+                continue;
+            }
+            let known = store.records_under(zone, fqdn).await?;
+            let kept = known.iter().any(|record| {
+                record.record.name == fqdn && record.record.kind.as_str() == set.r#type().as_str()
+            });
+            if !kept {
+                found.push((OrphanKind::Record, format!("{fqdn} {}", set.r#type().as_str())));
+            }
+        }
+        if !page.is_truncated {
+            return Ok(found);
+        }
+        (name, kind) = (page.next_record_name, page.next_record_type);
+    }
+}
+
+/// Hosts whose free room is not what their sites leave of it. Placements in this moment are looked at twice.
+async fn rooms(store: &HostingOfAll, settings: &Settings) -> Result<u64> {
+    let mut wrong = 0;
+    for pool in capacity::pools(&settings.aws_region) {
+        for host in store.hosts(&pool).await? {
+            let mut adds_up = false;
+            for _ in 0..2 {
+                let before = store.host(host.id).await?;
+                let kept: u64 = store.reservations(host.id).await?.iter().map(|kept| kept.units).sum();
+                adds_up = before.cap_units.checked_sub(before.free_units) == Some(kept);
+                if adds_up {
+                    break;
+                }
+            }
+            wrong += u64::from(!adds_up);
+        }
+    }
+    Ok(wrong)
+}
+
+/// The keys under which what was found is kept, to tell it from what is gone.
+pub(crate) fn keys_of(found: &[(OrphanKind, String)]) -> BTreeSet<String> {
+    found.iter().map(|(kind, name)| keys::orphan(*kind, name).sk).collect()
+}

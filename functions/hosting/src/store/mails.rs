@@ -1,0 +1,130 @@
+//! Mail that sites send: how much, and what became of it.
+
+use std::time::Duration;
+
+use domain::hosting::mailing::{Fate, MailStopped};
+use domain::hosting::{EmailIdentity, Site};
+use domain::{OrgId, Timestamp};
+use platform::event::Origin;
+use platform::store::{Key, Stored, Write};
+use platform::{Error, Result};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{Hosting, HostingOfAll, identities, keys};
+
+/// SES tells of a mail within days; a repeat after that is counted twice, which harms nobody.
+const TOLD_KEPT: Duration = Duration::from_secs(14 * 24 * 3_600);
+const TOLD: &str = "told_already";
+
+impl Hosting {
+    /// Counts a mail against the plan's month, before it leaves.
+    ///
+    /// # Errors
+    /// `limit_reached`.
+    pub async fn count_mail(&self, plan: &str, most: u64, now: Timestamp) -> Result<()> {
+        let limit = domain::hosting::site::limit_reached("mails_per_month", plan, most);
+        let counted = Write::update(month(self.org, now))
+            .set("kind", "mail_month")
+            .add("mails", 1)
+            .when("attribute_not_exists(mails) OR mails < :most", [(":most", most)])
+            .expires_at(now + Duration::from_secs(400 * 24 * 3_600))
+            .or(limit);
+        self.table.write(counted).await
+    }
+
+    /// How many mails left this month.
+    ///
+    /// # Errors
+    /// `unavailable`, `internal`.
+    pub async fn mails_this_month(&self, now: Timestamp) -> Result<u64> {
+        let stored = self.table.get::<Month>(&month(self.org, now)).await?;
+        Ok(stored.map_or(0, |stored| stored.mails))
+    }
+
+    /// A mail that SES certainly did not take is no mail.
+    ///
+    /// # Errors
+    /// `unavailable`, `internal`.
+    pub async fn uncount_mail(&self, now: Timestamp) -> Result<()> {
+        self.table.write(Write::update(month(self.org, now)).add("mails", -1)).await
+    }
+
+    /// Stores a mail domain that a customer gives a site, and the site that has it now.
+    ///
+    /// # Errors
+    /// `exists` when the domain is a site's already; `version_conflict`.
+    pub async fn give_mail_domain(&self, stored: &Stored<Site>, identity: &EmailIdentity) -> Result<()> {
+        let domain = Some(identity.domain.clone());
+        let site = Site { own_mail_domain: domain, ..stored.value.clone() };
+        let key = keys::identity(self.org, &identity.domain);
+        let taken = Error::refused("exists", "The domain sends mail for a site already.");
+        let writes =
+            [Write::create(key, "email_identity", identity).or(taken), Write::replace(stored, &site)];
+        self.table.transact(writes).await
+    }
+
+    /// Takes the site's own mail domain off it; `writes` take what it stood on.
+    ///
+    /// # Errors
+    /// `version_conflict`.
+    pub async fn take_mail_domain(&self, stored: &Stored<Site>, writes: Vec<Write>) -> Result<()> {
+        let site = Site { own_mail_domain: None, ..stored.value.clone() };
+        self.table.transact(writes.into_iter().chain([Write::replace(stored, &site)])).await
+    }
+
+    /// A mail domain that changed, with further writes.
+    ///
+    /// # Errors
+    /// `version_conflict`.
+    pub async fn change_identity(
+        &self,
+        stored: &Stored<EmailIdentity>,
+        identity: &EmailIdentity,
+        writes: Vec<Write>,
+    ) -> Result<()> {
+        self.table.transact(writes.into_iter().chain([identities::replace(stored, identity)])).await
+    }
+}
+
+impl HostingOfAll {
+    /// Counts what became of a mail, once. `told` names the mail and what is told of it.
+    ///
+    /// # Errors
+    /// `version_conflict` when the mail domain changed in this moment.
+    pub async fn count_fate(
+        &self,
+        (org, domain): (OrgId, &str),
+        told: &str,
+        fate: Fate,
+        origin: &Origin,
+    ) -> Result<Option<MailStopped>> {
+        let Some(stored) = self.identity(org, domain).await? else { return Ok(None) };
+        let (identity, stopped) = stored.value.clone().told(fate);
+        let mut write = identities::replace(&stored, &identity);
+        if let Some(stopped) = &stopped {
+            write = write.event(origin.event(org, stopped));
+        }
+        let once = Write::create(Key::new(format!("TOLD#{told}"), "TOLD"), "mail_told", &json!({}))
+            .or(Error::refused(TOLD, "This was counted already."))
+            .expires_at(origin.now + TOLD_KEPT);
+        match self.table.transact([once, write]).await {
+            Ok(()) => Ok(stopped),
+            Err(Error::Refused { code: TOLD, .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// How many mails left in a month.
+#[derive(Deserialize)]
+struct Month {
+    #[serde(default)]
+    mails: u64,
+}
+
+/// The mails of an organisation in a month.
+fn month(org: OrgId, now: Timestamp) -> Key {
+    let month: String = now.to_string().chars().take(7).collect();
+    Key::new(keys::org_partition(org), format!("MAILS#{month}"))
+}

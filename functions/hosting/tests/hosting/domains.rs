@@ -1,0 +1,160 @@
+//! Domains that customers bring: one zone each, the records they keep there, and whether the world is sent to it.
+
+use std::time::Duration;
+
+use local::Stack;
+use local::harness::Client;
+use serde_json::{Value, json};
+
+use crate::{audit, entitled, refused};
+
+const DOMAINS: &str = "/v1/hosting/domains";
+
+async fn paying(stack: &Stack, email: &str) -> Client {
+    let client = stack.verified(email).await;
+    entitled(stack, client.org(), |hosting| hosting["limits"]["custom_domains"] = json!(2)).await;
+    client
+}
+
+/// Zones of Route 53 with this name.
+fn zones(stack: &Stack, name: &str) -> Vec<String> {
+    let zones = stack.cloud().route53().zones().into_iter();
+    zones.filter(|zone| zone.name == format!("{name}.")).map(|zone| zone.id).collect()
+}
+
+async fn until_insync(stack: &Stack, client: &Client, name: &str) {
+    let path = format!("{DOMAINS}/{name}/records");
+    let there = async || {
+        let records = client.get(&path).await.ok();
+        records["items"].as_array().unwrap().iter().all(|record| record["state"] == "insync")
+    };
+    stack.run_until("the name servers have it", Duration::from_secs(120), there).await;
+}
+
+#[tokio::test]
+async fn a_domain_added_twice_is_one_zone_with_four_name_servers() {
+    let stack = Stack::start().await;
+    let anna = paying(&stack, "anna@example.com").await;
+    let body = json!({"name": "Example.ORG."});
+    let first = anna.post(DOMAINS, body.clone()).await.expect(201);
+    assert_eq!((&first["name"], &first["state"]), (&json!("example.org"), &json!("undelegated")));
+    assert_eq!(first["name_servers"].as_array().unwrap().len(), 4);
+    let again = anna.post(DOMAINS, body.clone()).await.expect(200);
+    assert_eq!(again["name_servers"], first["name_servers"]);
+    assert_eq!(zones(&stack, "example.org").len(), 1);
+
+    let boris = paying(&stack, "boris@example.com").await;
+    assert_eq!(refused(boris.post(DOMAINS, body)).await, (409, "owned_elsewhere".to_owned()));
+    assert_eq!(refused(boris.get(&format!("{DOMAINS}/example.org"))).await, (404, "not_found".to_owned()));
+    for wrong in ["acme.sites.localhost", "localhost", "192.0.2.1", "a b.org"] {
+        assert_eq!(anna.post(DOMAINS, json!({ "name": wrong })).await.status, 422, "{wrong}");
+    }
+    anna.post(DOMAINS, json!({"name": "example.net"})).await.expect(201);
+    let full = anna.post(DOMAINS, json!({"name": "example.com"})).await;
+    assert_eq!((full.status, full.json()["limit"].clone()), (402, json!("custom_domains")));
+    let dashboard = anna.get("/v1/dashboard").await.ok();
+    assert_eq!(dashboard["usage"]["custom_domains"], 2);
+    let trial = stack.verified("clara@example.com").await;
+    assert_eq!(refused(trial.post(DOMAINS, json!({"name": "clara.org"}))).await.0, 402);
+}
+
+#[tokio::test]
+async fn e54_a_zone_whose_making_was_not_answered_is_found_and_a_foreign_one_is_left_alone() {
+    let stack = Stack::start().await;
+    let anna = paying(&stack, "anna@example.com").await;
+    let body = json!({"name": "example.org"});
+    stack.faults().on("add_domain", "route53", "CreateHostedZone").times(9).lose_answer();
+    let lost = anna.post(DOMAINS, body.clone()).await;
+    stack.faults().clear();
+    assert!(lost.status >= 500 || lost.status == 201, "{}", lost.status);
+    let answer = anna.post(DOMAINS, body).await;
+    assert!([200, 201].contains(&answer.status), "{}", answer.text());
+    assert_eq!(zones(&stack, "example.org").len(), 1);
+
+    stack.cloud().route53().create_zone("ZFOREIGN", "taken.org").unwrap();
+    let foreign = refused(anna.post(DOMAINS, json!({"name": "taken.org"}))).await;
+    assert_eq!(foreign, (409, "zone_conflict".to_owned()));
+}
+
+#[tokio::test]
+async fn the_world_is_asked_whether_it_is_sent_to_the_zone() {
+    let stack = Stack::start().await;
+    let anna = paying(&stack, "anna@example.com").await;
+    // The zone above is here too, and names nobody for the domain yet.
+    stack.cloud().route53().create_zone("ZPARENT", "example.org").unwrap();
+    anna.post(DOMAINS, json!({"name": "shop.example.org"})).await.expect(201);
+    let state = async || anna.get(&format!("{DOMAINS}/shop.example.org")).await.ok()["state"].clone();
+    assert_eq!(state().await, "undelegated");
+    anna.post(DOMAINS, json!({"name": "example.net"})).await.expect(201);
+    let other = anna.get(&format!("{DOMAINS}/example.net")).await.ok();
+    assert_eq!(other["state"], "delegated", "its parent is not here, so its registrar is taken to know it");
+}
+
+#[tokio::test]
+async fn records_are_kept_changed_and_taken_away() {
+    let stack = Stack::start().await;
+    let anna = paying(&stack, "anna@example.com").await;
+    anna.post(DOMAINS, json!({"name": "example.org"})).await.expect(201);
+    let records = format!("{DOMAINS}/example.org/records");
+    let put = async |name: &str, kind: &str, values: Value| {
+        anna.put(&records, json!({"name": name, "type": kind, "values": values})).await
+    };
+    put("www.example.org", "CNAME", json!(["acme.sites.localhost"])).await.expect(202);
+    put("example.org", "A", json!(["192.0.2.7", "192.0.2.8"])).await.expect(202);
+    put("example.org", "MX", json!(["10 mail.example.org"])).await.expect(202);
+    put("example.org", "TXT", json!(["v=spf1 -all"])).await.expect(202);
+    put("v6.example.org", "AAAA", json!(["2001:DB8::1"])).await.expect(202);
+    until_insync(&stack, &anna, "example.org").await;
+    let look = |name: &str, kind: &str| stack.cloud().route53().lookup(name, kind);
+    assert_eq!(look("example.org", "A"), ["192.0.2.7", "192.0.2.8"]);
+    assert_eq!(look("example.org", "TXT"), ["\"v=spf1 -all\""]);
+    assert_eq!(look("v6.example.org", "AAAA"), ["2001:db8::1"]);
+
+    put("example.org", "A", json!(["192.0.2.9"])).await.expect(202);
+    until_insync(&stack, &anna, "example.org").await;
+    assert_eq!(look("example.org", "A"), ["192.0.2.9"]);
+    let conflict = put("www.example.org", "A", json!(["192.0.2.1"])).await;
+    assert_eq!((conflict.status, conflict.code().as_str()), (422, "cname_conflict"));
+    assert_eq!(put("other.net", "A", json!(["192.0.2.1"])).await.status, 422);
+
+    let gone = anna.delete(&format!("{records}?name=www.example.org&type=CNAME")).await;
+    gone.expect(202);
+    let empty = async || look("www.example.org", "CNAME").is_empty();
+    stack.run_until("the record is gone", Duration::from_secs(120), empty).await;
+    until_insync(&stack, &anna, "example.org").await;
+    let unknown = refused(anna.delete(&format!("{records}?name=www.example.org&type=CNAME"))).await;
+    assert_eq!(unknown, (404, "not_found".to_owned()));
+    assert_eq!(anna.get(&records).await.ok()["items"].as_array().unwrap().len(), 4);
+    put("www.example.org", "A", json!(["192.0.2.1"])).await.expect(202);
+    until_insync(&stack, &anna, "example.org").await;
+}
+
+#[tokio::test]
+async fn a_domain_goes_with_all_its_records_and_can_be_added_by_others() {
+    let stack = Stack::start().await;
+    stack.deliver_twice("apply_dns_changes");
+    let anna = paying(&stack, "anna@example.com").await;
+    anna.post(DOMAINS, json!({"name": "example.org"})).await.expect(201);
+    let records = format!("{DOMAINS}/example.org/records");
+    for number in 0..60 {
+        let record = json!({"name": format!("n{number}.example.org"), "type": "A", "values": ["192.0.2.1"]});
+        if anna.put(&records, record.clone()).await.status == 429 {
+            stack.advance(Duration::from_secs(60)).await;
+            anna.put(&records, record).await.expect(202);
+        }
+    }
+    until_insync(&stack, &anna, "example.org").await;
+    let going = anna.delete(&format!("{DOMAINS}/example.org")).await.expect(202);
+    assert_eq!(going["state"], "deleting");
+    let late = json!({"name": "late.example.org", "type": "A", "values": ["192.0.2.1"]});
+    assert_eq!(refused(anna.put(&records, late)).await.0, 409);
+    let gone = async || zones(&stack, "example.org").is_empty();
+    stack.run_until("the zone is gone", Duration::from_secs(300), gone).await;
+    stack.advance(Duration::from_secs(60)).await;
+    assert_eq!(refused(anna.get(&format!("{DOMAINS}/example.org"))).await, (404, "not_found".to_owned()));
+    assert!(stack.table("hosting").of_kind("dns_record").is_empty());
+    assert_eq!(anna.get("/v1/hosting/dashboard").await.ok()["usage"]["custom_domains"], 0);
+    let boris = paying(&stack, "boris@example.com").await;
+    boris.post(DOMAINS, json!({"name": "example.org"})).await.expect(201);
+    audit::check(&stack).await;
+}

@@ -1,0 +1,199 @@
+//! Mail that sites send: from verified domains, within the plan's month, until too much comes back.
+
+use std::time::Duration;
+
+use local::Stack;
+use local::aws::route53::Record;
+use local::harness::Client;
+use serde_json::{Value, json};
+
+use crate::{Asked, audit, deployed, entitled, refused};
+
+fn mail(to: &str) -> Value {
+    json!({"to": to, "subject": "Your order", "text": "It is on its way.", "from": "shop"})
+}
+
+async fn send(client: &Client, asked: &Asked, to: &str) -> local::harness::Answer {
+    client.post(&format!("{}/emails", asked.path()), mail(to)).await
+}
+
+/// Waits until a mail domain is verified; answers the client with a fresh session, as that takes longer than one lives.
+async fn verified(stack: &Stack, client: &Client, domain: &str) -> Client {
+    let there = async || {
+        let all = stack.table("hosting").of_kind("email_identity");
+        all.iter().any(|identity| identity["domain"] == domain && identity["state"] == "verified")
+    };
+    stack.run_until("the mail domain is verified", crate::PATIENCE * 2, there).await;
+    crate::kills::signed_in(stack, client).await
+}
+
+#[tokio::test]
+async fn a_verified_site_sends_within_its_month() {
+    let stack = Stack::start().await;
+    let anna = stack.verified("anna@example.com").await;
+    let asked = deployed(&stack, &anna, "acme").await;
+    let early = refused(send(&anna, &asked, "omar@example.com")).await;
+    assert_eq!(early, (409, "unverified".to_owned()));
+    let anna = verified(&stack, &anna, "acme.sites.localhost").await;
+
+    let once = anna.with_key("order-7");
+    let taken = send(&once, &asked, "omar@example.com").await.expect(202);
+    assert_eq!(taken["from"], "shop@acme.sites.localhost");
+    assert_eq!(send(&once, &asked, "omar@example.com").await.expect(202), taken);
+    let arrived = stack.cloud().ses().mails_to("omar@example.com");
+    assert_eq!(arrived.len(), 1, "the same key is the same mail");
+    assert!(arrived[0].from.contains("shop@acme.sites.localhost"));
+    stack.settle().await;
+    let domain = anna.get(&format!("{}/email-domain", asked.path())).await.ok();
+    assert_eq!((&domain["sent"], &domain["of_site"]), (&json!(1), &json!(true)));
+
+    let path = format!("{}/emails", asked.path());
+    let odd = json!({"to": "omar@example.com", "subject": "a\nBcc: b@example.com", "text": "x"});
+    assert_eq!(anna.post(&path, odd).await.status, 422);
+    let viewer = stack.join(&anna, "viewer@example.com", domain::accounts::Role::Viewer).await;
+    assert_eq!(refused(send(&viewer, &asked, "omar@example.com")).await, (403, "role_too_low".to_owned()));
+    entitled(&stack, anna.org(), |hosting| hosting["limits"]["mails_per_month"] = json!(2)).await;
+    send(&anna, &asked, "omar@example.com").await.expect(202);
+    let over = send(&anna, &asked, "omar@example.com").await;
+    assert_eq!((over.status, over.json()["limit"].clone()), (402, json!("mails_per_month")));
+    // Into the next month, within the trial.
+    stack.travel(11).await;
+    let anna = crate::kills::signed_in(&stack, &anna).await;
+    send(&anna, &asked, "omar@example.com").await.expect(202);
+    audit::check(&stack).await;
+}
+
+#[tokio::test]
+async fn a_site_that_too_much_comes_back_to_sends_no_more() {
+    let stack = Stack::start().await;
+    stack.deliver_twice("on_email_event");
+    let anna = stack.verified("anna@example.com").await;
+    let asked = deployed(&stack, &anna, "acme").await;
+    let anna = verified(&stack, &anna, "acme.sites.localhost").await;
+    for number in 0..5 {
+        let to = format!("bounce+{number}@simulator.amazonses.com");
+        send(&anna, &asked, &to).await.expect(202);
+    }
+    stack.settle().await;
+    let domain = anna.get(&format!("{}/email-domain", asked.path())).await.ok();
+    assert_eq!((&domain["bounced"], &domain["stopped"]), (&json!(5), &json!(true)), "{domain}");
+    let stopped = refused(send(&anna, &asked, "omar@example.com")).await;
+    assert_eq!(stopped, (409, "sending_stopped".to_owned()));
+}
+
+#[tokio::test]
+async fn mail_comes_from_a_domain_of_the_customers_own() {
+    let stack = Stack::start().await;
+    let anna = stack.verified("anna@example.com").await;
+    entitled(&stack, anna.org(), |hosting| hosting["limits"]["custom_domains"] = json!(2)).await;
+    let asked = deployed(&stack, &anna, "acme").await;
+    let path = format!("{}/email-domain", asked.path());
+    let body = json!({"domain": "mail.example.org"});
+    assert_eq!(refused(anna.post(&path, body.clone())).await, (422, "invalid".to_owned()), "not theirs yet");
+    anna.post("/v1/hosting/domains", json!({"name": "example.org"})).await.expect(201);
+    let added = anna.post(&path, body.clone()).await.expect(202);
+    assert_eq!((&added["domain"], &added["of_site"]), (&json!("mail.example.org"), &json!(false)));
+    anna.post(&path, body).await.expect(202);
+    assert_eq!(refused(anna.post(&path, json!({"domain": "example.org"}))).await, (409, "exists".to_owned()));
+    let anna = verified(&stack, &anna, "mail.example.org").await;
+
+    let records = anna.get("/v1/hosting/domains/example.org/records").await.ok();
+    let managed = records["items"].as_array().unwrap().iter().filter(|record| record["managed"] == true);
+    assert_eq!(managed.count(), 7);
+    let record = json!({"name": "_dmarc.mail.example.org", "type": "TXT", "values": ["x"]});
+    let kept = refused(anna.put("/v1/hosting/domains/example.org/records", record)).await;
+    assert_eq!(kept, (409, "managed_record".to_owned()));
+    let taken = send(&anna, &asked, "omar@example.com").await.expect(202);
+    assert_eq!(taken["from"], "shop@mail.example.org");
+
+    assert_eq!(anna.delete(&path).await.status, 204);
+    assert_eq!(refused(anna.delete(&path)).await, (404, "not_found".to_owned()));
+    let gone = async || {
+        stack.table("hosting").of_kind("dns_record").iter().all(|record| record["zone"] != "example.org")
+    };
+    stack.run_until("its records are gone", Duration::from_secs(120), gone).await;
+    assert_eq!(anna.get(&path).await.ok()["domain"], "acme.sites.localhost");
+    let known = stack.cloud().ses().identities();
+    assert!(known.iter().all(|identity| identity.name != "mail.example.org"));
+    audit::check(&stack).await;
+}
+
+/// Takes the records that prove a site's mail domain out of the zone, as somebody might by hand.
+async fn take_proof_away(stack: &Stack, domain: &str) -> Vec<Record> {
+    let route53 = stack.cloud().route53();
+    let zone = route53.zones().into_iter().find(|zone| zone.name == "sites.localhost.").unwrap().id;
+    let mut proof = route53.records(&zone);
+    proof.retain(|record| record.kind == "CNAME" && record.name.trim_end_matches('.').ends_with(domain));
+    assert_eq!(proof.len(), 3);
+    for record in &proof {
+        crate::change_zone(stack, "DELETE", record).await;
+    }
+    proof
+}
+
+#[tokio::test]
+async fn e55_a_domain_that_ses_never_verifies_fails_after_72_hours_and_the_site_stays() {
+    let stack = Stack::start().await;
+    let anna = stack.verified("anna@example.com").await;
+    let asked = deployed(&stack, &anna, "acme").await;
+    let mut proof = take_proof_away(&stack, "acme.sites.localhost").await;
+    let state = || stack.table("hosting").of_kind("email_identity").remove(0)["state"].clone();
+    let retry = format!("{}/email-domain/retry", asked.path());
+    for tries in 0..=3 {
+        stack.advance(Duration::from_secs(60 * 3_600)).await;
+        assert_eq!(state(), "pending", "after {tries} retries");
+        stack.advance(Duration::from_secs(13 * 3_600)).await;
+        stack.advance(Duration::from_secs(600)).await;
+        assert_eq!(state(), "failed", "after {tries} retries");
+        assert_eq!(stack.browse("http://acme.sites.localhost/").await.status, 200, "the site needs no mail");
+        let anna = crate::kills::signed_in(&stack, &anna).await;
+        assert_eq!(refused(send(&anna, &asked, "omar@example.com")).await, (409, "unverified".to_owned()));
+        let answer = anna.post_empty(&retry).await;
+        if tries == 3 {
+            assert_eq!((answer.status, answer.code().as_str()), (409, "too_many_tries"));
+            break;
+        }
+        // SES gives other keys; they go into the zone, and out of it by hand once more.
+        answer.expect(202);
+        let there =
+            async || stack.table("hosting").of_kind("dns_record").iter().all(|one| one["state"] == "insync");
+        stack.run_until("the new keys are in the zone", Duration::from_secs(120), there).await;
+        proof = take_proof_away(&stack, "acme.sites.localhost").await;
+    }
+    for record in &proof {
+        crate::change_zone(&stack, "CREATE", record).await;
+    }
+    audit::check(&stack).await;
+}
+
+#[tokio::test]
+async fn e55_a_domain_that_loses_its_records_sends_no_more() {
+    let stack = Stack::start().await;
+    let anna = stack.verified("anna@example.com").await;
+    let asked = deployed(&stack, &anna, "acme").await;
+    let anna = verified(&stack, &anna, "acme.sites.localhost").await;
+    send(&anna, &asked, "omar@example.com").await.expect(202);
+    take_proof_away(&stack, "acme.sites.localhost").await;
+    for _ in 0..5 {
+        stack.advance(Duration::from_secs(24 * 3_600)).await;
+    }
+    let identity = stack.table("hosting").of_kind("email_identity").remove(0);
+    assert_eq!(identity["state"], "lost");
+    let anna = crate::kills::signed_in(&stack, &anna).await;
+    assert_eq!(refused(send(&anna, &asked, "omar@example.com")).await, (409, "unverified".to_owned()));
+    assert_eq!(stack.browse("http://acme.sites.localhost/").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_domain_that_ses_gave_up_is_tried_again() {
+    let stack = Stack::start().await;
+    let anna = stack.verified("anna@example.com").await;
+    let asked = deployed(&stack, &anna, "acme").await;
+    let mut identity = stack.table("hosting").of_kind("email_identity").remove(0);
+    identity["state"] = json!("failed");
+    stack.put_item("hosting", &identity).await.unwrap();
+    let retry = format!("{}/email-domain/retry", asked.path());
+    assert_eq!(anna.post_empty(&retry).await.expect(202)["state"], "pending");
+    assert_eq!(refused(anna.post_empty(&retry)).await, (409, "not_failed".to_owned()));
+    verified(&stack, &anna, "acme.sites.localhost").await;
+}
