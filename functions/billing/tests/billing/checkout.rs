@@ -8,6 +8,7 @@ use local::harness::Client;
 use local::stripe::PaidBy;
 use serde_json::{Value, json};
 
+use super::{heard, start};
 use crate::{audit, held, items, refused, staff, told};
 
 const CHECKOUT: &str = "/v1/billing/checkout";
@@ -48,7 +49,7 @@ fn bought() -> Value {
 
 #[tokio::test]
 async fn a_paid_checkout_converts_the_trial() {
-    let stack = Stack::start().await;
+    let stack = start().await;
     stack.deliver_twice("project_stripe");
     let anna = stack.verified("anna@example.com").await;
     let checkout = open(&anna, LAUNCH).await;
@@ -66,7 +67,7 @@ async fn a_paid_checkout_converts_the_trial() {
     let path = format!("{CHECKOUT}/{}", id(&checkout));
     assert_eq!(anna.get(&path).await.ok()["state"], "open");
     stack.stripe().pay_checkout(&id(&checkout), &paid()).unwrap();
-    stack.settle().await;
+    heard(&stack).await;
     assert_eq!(outcome(&stack, &anna), bought());
     assert_eq!(anna.get(&path).await.ok()["state"], "done");
     for (kind, times) in [
@@ -84,39 +85,17 @@ async fn a_paid_checkout_converts_the_trial() {
 }
 
 #[tokio::test]
-async fn webhooks_doubled_shuffled_or_lost_end_the_same() {
-    for disorder in ["double", "shuffle", "drop"] {
-        let stack = Stack::start().await;
-        let anna = stack.verified("anna@example.com").await;
-        let webhooks = stack.stripe().webhooks();
-        match disorder {
-            "double" => webhooks.double(),
-            "shuffle" => webhooks.shuffle(),
-            _ => webhooks.drop_all(),
-        }
-        let checkout = open(&anna, LAUNCH).await;
-        stack.stripe().pay_checkout(&id(&checkout), &paid()).unwrap();
-        stack.settle().await;
-        if disorder == "drop" {
-            assert_eq!(state(&stack, &anna, "trial"), "active");
-            stack.advance(Duration::from_secs(16 * 60)).await;
-        }
-        assert_eq!(outcome(&stack, &anna), bought(), "{disorder}");
-    }
-}
-
-#[tokio::test]
 async fn the_return_page_knows_before_any_webhook() {
-    let stack = Stack::start().await;
+    let stack = start().await;
     stack.stripe().webhooks().hold();
     let anna = stack.verified("anna@example.com").await;
     let checkout = open(&anna, LAUNCH).await;
     stack.stripe().pay_checkout(&id(&checkout), &paid()).unwrap();
     assert_eq!(anna.get(&format!("{CHECKOUT}/{}", id(&checkout))).await.ok()["state"], "done");
-    stack.settle().await;
+    heard(&stack).await;
     assert_eq!(outcome(&stack, &anna), bought());
     stack.stripe().webhooks().release();
-    stack.settle().await;
+    heard(&stack).await;
     assert_eq!(outcome(&stack, &anna), bought());
     assert_eq!(told(&stack, &anna, "billing.subscription_activated"), 1);
     audit::check(&stack).await;
@@ -124,7 +103,7 @@ async fn the_return_page_knows_before_any_webhook() {
 
 #[tokio::test]
 async fn one_price_is_one_session_and_another_takes_its_place() {
-    let stack = Stack::start().await;
+    let stack = start().await;
     let anna = stack.verified("anna@example.com").await;
     let first = open(&anna, LAUNCH).await;
     assert_eq!(open(&anna, LAUNCH).await, first);
@@ -148,7 +127,7 @@ async fn one_price_is_one_session_and_another_takes_its_place() {
 
 #[tokio::test]
 async fn wishes_at_once_make_one_customer_and_one_session() {
-    let stack = Stack::start().await;
+    let stack = start().await;
     let anna = stack.verified("anna@example.com").await;
     let wish = || anna.post(CHECKOUT, json!({"price": LAUNCH}));
     let answers = futures_util::future::join_all((0..5).map(|_| wish())).await;
@@ -165,7 +144,7 @@ async fn wishes_at_once_make_one_customer_and_one_session() {
 
 #[tokio::test]
 async fn an_answer_that_is_lost_makes_no_second_session() {
-    let stack = Stack::start().await;
+    let stack = start().await;
     let anna = stack.verified("anna@example.com").await;
     for call in ["POST /v1/customers", "POST /v1/checkout/sessions"] {
         stack.faults().on("create_checkout", "stripe", call).times(3).lose_answer();
@@ -184,7 +163,7 @@ async fn an_answer_that_is_lost_makes_no_second_session() {
 #[tokio::test]
 async fn a_maker_who_dies_at_any_call_leaves_nothing_double() {
     for nth in 1.. {
-        let stack = Stack::start().await;
+        let stack = start().await;
         let anna = stack.verified("anna@example.com").await;
         stack.faults().kill("create_checkout", nth, if nth % 2 == 0 { When::Before } else { When::After });
         let first = anna.post(CHECKOUT, json!({"price": LAUNCH})).await;
@@ -205,7 +184,7 @@ async fn a_maker_who_dies_at_any_call_leaves_nothing_double() {
 
 #[tokio::test]
 async fn a_failure_that_stripe_keeps_is_got_round() {
-    let stack = Stack::start().await;
+    let stack = start().await;
     let anna = stack.verified("anna@example.com").await;
     stack.faults().on("create_checkout", "stripe", "POST /v1/checkout/sessions").fail(500, "api_error");
     assert_eq!(anna.post(CHECKOUT, json!({"price": LAUNCH})).await.status, 503);
@@ -217,12 +196,12 @@ async fn a_failure_that_stripe_keeps_is_got_round() {
 
 #[tokio::test]
 async fn a_debit_on_its_way_keeps_the_trial_until_it_fails() {
-    let stack = Stack::start().await;
+    let stack = start().await;
     let anna = stack.verified("anna@example.com").await;
     let checkout = open(&anna, "hosting_launch_month_eur").await;
     let by = PaidBy::sepa("DE62370400440532013001").country("DE").postal_code("10115");
     stack.stripe().pay_checkout(&id(&checkout), &by).unwrap();
-    stack.settle().await;
+    heard(&stack).await;
     assert_eq!(state(&stack, &anna, "trial"), "converting");
     assert_eq!(held(&stack, &anna)["products"]["hosting"]["plan"], "trial");
     stack.travel(6).await;
@@ -233,7 +212,7 @@ async fn a_debit_on_its_way_keeps_the_trial_until_it_fails() {
 
 #[tokio::test]
 async fn a_debit_that_arrives_converts_on_the_day_it_does() {
-    let stack = Stack::start().await;
+    let stack = start().await;
     let anna = stack.verified("anna@example.com").await;
     let checkout = open(&anna, "hosting_launch_month_eur").await;
     let by = PaidBy::sepa("DE89370400440532013000").country("DE").postal_code("10115");
@@ -247,7 +226,7 @@ async fn a_debit_that_arrives_converts_on_the_day_it_does() {
 
 #[tokio::test]
 async fn a_checkout_that_nobody_pays_is_over_after_its_time() {
-    let stack = Stack::start().await;
+    let stack = start().await;
     stack.stripe().webhooks().drop_all();
     let anna = stack.verified("anna@example.com").await;
     let checkout = open(&anna, LAUNCH).await;
@@ -265,7 +244,7 @@ async fn a_checkout_that_nobody_pays_is_over_after_its_time() {
 
 #[tokio::test]
 async fn another_organisations_checkout_is_not_found() {
-    let stack = Stack::start().await;
+    let stack = start().await;
     let anna = stack.verified("anna@example.com").await;
     let boris = stack.verified("boris@example.com").await;
     let path = format!("{CHECKOUT}/{}", id(&open(&anna, LAUNCH).await));
@@ -278,7 +257,7 @@ async fn another_organisations_checkout_is_not_found() {
 
 #[tokio::test]
 async fn the_catalogue_is_brought_to_stripe_once() {
-    let stack = Stack::start().await;
+    let stack = start().await;
     let staff = staff(&stack).await;
     let path = "/v1/admin/catalog/sync";
     let first = staff.post_empty(path).await.ok();

@@ -5,6 +5,7 @@ use local::harness::Client;
 use local::stripe::PaidBy;
 use serde_json::{Value, json};
 
+use super::{heard, start};
 use crate::{audit, refused};
 
 const LAUNCH: &str = "hosting_launch_month_eur";
@@ -13,13 +14,13 @@ async fn buy(stack: &Stack, person: &Client) -> Value {
     let checkout = person.post("/v1/billing/checkout", json!({"price": LAUNCH})).await.expect(201);
     let by = PaidBy::card("4242424242424242").country("DE").postal_code("10115");
     stack.stripe().pay_checkout(checkout["id"].as_str().unwrap(), &by).unwrap();
-    stack.settle().await;
+    heard(&stack).await;
     person.get("/v1/billing/invoices").await.ok()["items"][0].clone()
 }
 
 #[tokio::test]
 async fn a_consumer_pays_the_tax_of_their_country() {
-    let stack = Stack::start().await;
+    let stack = start().await;
     let anna = stack.verified("anna@example.com").await;
     let invoice = buy(&stack, &anna).await;
     assert_eq!((&invoice["status"], &invoice["subtotal"]["minor"]), (&json!("paid"), &json!(27_900)));
@@ -32,7 +33,7 @@ async fn a_consumer_pays_the_tax_of_their_country() {
 
 #[tokio::test]
 async fn a_business_of_another_country_owes_the_tax_itself() {
-    let stack = Stack::start().await;
+    let stack = start().await;
     let anna = stack.verified("anna@example.com").await;
     let address =
         json!({"line1": "Invalidenstr. 1", "city": "Berlin", "postal_code": "10115", "country": "DE"});
@@ -50,7 +51,7 @@ async fn a_business_of_another_country_owes_the_tax_itself() {
 
 #[tokio::test]
 async fn what_is_wrong_in_an_address_is_told_with_its_place() {
-    let stack = Stack::start().await;
+    let stack = start().await;
     let anna = stack.verified("anna@example.com").await;
     let wrong =
         anna.put("/v1/billing/account", json!({"address": {"line1": "x", "country": "Germany"}})).await;

@@ -17,8 +17,79 @@ use local::harness::people::PASSWORD;
 use local::harness::{Answer, Client};
 use serde_json::{Value, json};
 
+/// The same again while webhooks come twice each.
+#[path = "."]
+mod doubled {
+    mod checkout;
+    mod invoicing;
+    mod money;
+    mod subscriptions;
+
+    use super::heard;
+
+    async fn start() -> local::Stack {
+        let stack = super::start().await;
+        stack.stripe().webhooks().double();
+        stack
+    }
+}
+
+/// The same again while webhooks come in any order.
+#[path = "."]
+mod shuffled {
+    mod checkout;
+    mod invoicing;
+    mod money;
+    mod subscriptions;
+
+    use super::heard;
+
+    async fn start() -> local::Stack {
+        let stack = super::start().await;
+        stack.stripe().webhooks().shuffle();
+        stack
+    }
+}
+
+/// The same again while no webhook comes at all: what happened is found in Stripe's list.
+#[path = "."]
+mod dropped {
+    mod checkout;
+    mod invoicing;
+    mod money;
+    mod subscriptions;
+
+    async fn start() -> local::Stack {
+        let stack = super::start().await;
+        stack.stripe().webhooks().drop_all();
+        stack
+    }
+
+    /// Stripe's list is read at once here, and not within a quarter of an hour: sessions are no longer than that.
+    async fn heard(stack: &local::Stack) {
+        stack.settle().await;
+        let tick = serde_json::json!({
+            "version": "0", "id": "b7a1c3f2-0000-4000-8000-000000000001", "detail-type": "Scheduled Event",
+            "source": "aws.events", "account": "000000000000", "time": stack.now(), "region": "eu-west-1",
+            "resources": ["arn:aws:events:eu-west-1:000000000000:rule/tenantry-local-catch-up-events"], "detail": {},
+        });
+        stack.invoke("catch_up_events", tick).await.unwrap();
+        stack.settle().await;
+    }
+}
+
 const HOUR: u64 = 3_600;
 const DAY: u64 = 24 * HOUR;
+
+/// A stack whose webhooks come as they should.
+async fn start() -> Stack {
+    Stack::start().await
+}
+
+/// Until what Stripe told was taken in and worked on.
+async fn heard(stack: &Stack) {
+    stack.settle().await;
+}
 
 /// Somebody who signed up for that plan, with a verified address.
 async fn verified_for(stack: &Stack, email: &str, plan: &str) -> Client {

@@ -8,6 +8,7 @@ use local::harness::Client;
 use local::stripe::PaidBy;
 use serde_json::{Value, json};
 
+use super::{heard, start};
 use crate::{DAY, audit, back, items, refused, staff, told};
 
 const LAUNCH: &str = "hosting_launch_month_usd";
@@ -18,7 +19,7 @@ async fn bought(stack: &Stack, email: &str, price: &str) -> (Client, String, Str
     let checkout = person.post("/v1/billing/checkout", json!({"price": price})).await.expect(201);
     let by = PaidBy::card("4242424242424242").country("US").postal_code("94103");
     stack.stripe().pay_checkout(checkout["id"].as_str().unwrap(), &by).unwrap();
-    stack.settle().await;
+    heard(stack).await;
     let charge = items(stack, &person, "charge").remove(0);
     let text = |field: &str| charge[field].as_str().unwrap().to_owned();
     (person, text("invoice"), text("id"))
@@ -38,7 +39,7 @@ fn booked(stack: &Stack, account: &str) -> i64 {
 
 #[tokio::test]
 async fn a_part_goes_back_once_for_each_reference_and_never_more_than_was_paid() {
-    let stack = Stack::start().await;
+    let stack = start().await;
     let (anna, invoice, _) = bought(&stack, "anna@example.com", LAUNCH).await;
     let staff = staff(&stack).await;
     let path = format!("/v1/admin/invoices/{invoice}/refunds");
@@ -66,19 +67,23 @@ async fn a_part_goes_back_once_for_each_reference_and_never_more_than_was_paid()
     let unknown = staff.post("/v1/admin/invoices/in_unknown/refunds", wanted(1, "t"));
     assert_eq!(refused(unknown).await, (404, "not_found".to_owned()));
 
-    stack.settle().await;
+    heard(&stack).await;
     assert_eq!(stack.stripe().objects("refund").len(), 2);
     assert_eq!(stack.stripe().objects("credit_note").len(), 2, "each with its credit note");
     assert_eq!(told(&stack, &anna, "billing.refund_made"), 2);
     assert_eq!(booked(&stack, "refunds"), 29_900);
     let mails = stack.mails_to("anna@example.com").await;
-    assert_eq!(mails.iter().filter(|mail| mail.subject.contains("come back to you")).count(), 2, "the payer is told");
+    assert_eq!(
+        mails.iter().filter(|mail| mail.subject.contains("come back to you")).count(),
+        2,
+        "the payer is told"
+    );
     audit::check(&stack).await;
 }
 
 #[tokio::test]
 async fn e35_refunds_at_once_share_what_was_paid() {
-    let stack = Stack::start().await;
+    let stack = start().await;
     let (_, invoice, charge) = bought(&stack, "anna@example.com", LAUNCH).await;
     let staff = staff(&stack).await;
     let path = format!("/v1/admin/invoices/{invoice}/refunds");
@@ -88,7 +93,7 @@ async fn e35_refunds_at_once_share_what_was_paid() {
     for answer in asked.iter().filter(|answer| answer.status != 201) {
         assert!(["over_refund", "version_conflict"].contains(&answer.code().as_str()), "{}", answer.text());
     }
-    stack.settle().await;
+    heard(&stack).await;
     assert!(won >= 1, "somebody gets theirs");
     assert_eq!(stack.stripe().get(&charge).unwrap()["amount_refunded"], 7_000 * won);
     assert!(won <= 4);
@@ -97,14 +102,14 @@ async fn e35_refunds_at_once_share_what_was_paid() {
 
 #[tokio::test]
 async fn e35_a_dispute_decides_what_goes_back() {
-    let stack = Stack::start().await;
+    let stack = start().await;
     let (anna, invoice, charge) = bought(&stack, "anna@example.com", LAUNCH).await;
     let staff = staff(&stack).await;
     let refunds = format!("/v1/admin/invoices/{invoice}/refunds");
     staff.post(&refunds, wanted(9_900, "before")).await.expect(201);
     let dispute = stack.stripe().open_dispute(&charge).unwrap();
     let dispute = dispute["id"].as_str().unwrap();
-    stack.settle().await;
+    heard(&stack).await;
     assert_eq!(refused(staff.post(&refunds, wanted(1, "after"))).await, (409, "disputed".to_owned()));
     let listed = staff.get("/v1/admin/disputes").await.ok();
     let first = &listed["items"][0];
@@ -121,7 +126,7 @@ async fn e35_a_dispute_decides_what_goes_back() {
     let evidence = json!({"explanation": "Used on each day of the period."});
     assert_eq!(staff.post(&path, evidence.clone()).await.ok()["status"], "under_review");
     stack.stripe().close_dispute(dispute, false).unwrap();
-    stack.settle().await;
+    heard(&stack).await;
     assert_eq!(refused(staff.post(&path, evidence)).await, (409, "dispute_closed".to_owned()));
     let other = staff.post("/v1/admin/disputes/dp_unknown/evidence", json!({"explanation": "x"}));
     assert_eq!(refused(other).await, (404, "not_found".to_owned()));
@@ -134,7 +139,7 @@ async fn e35_a_dispute_decides_what_goes_back() {
 
 #[tokio::test]
 async fn evidence_that_comes_too_late_is_refused() {
-    let stack = Stack::start().await;
+    let stack = start().await;
     let (_, _, charge) = bought(&stack, "anna@example.com", LAUNCH).await;
     let staff = staff(&stack).await;
     let dispute = stack.stripe().open_dispute(&charge).unwrap();
@@ -151,13 +156,13 @@ async fn evidence_that_comes_too_late_is_refused() {
 
 #[tokio::test]
 async fn a_dispute_that_is_won_comes_back_in_full() {
-    let stack = Stack::start().await;
+    let stack = start().await;
     let (_, invoice, charge) = bought(&stack, "anna@example.com", LAUNCH).await;
     let staff = staff(&stack).await;
     let dispute = stack.stripe().open_dispute(&charge).unwrap();
-    stack.settle().await;
+    heard(&stack).await;
     stack.stripe().close_dispute(dispute["id"].as_str().unwrap(), true).unwrap();
-    stack.settle().await;
+    heard(&stack).await;
     assert_eq!((booked(&stack, "disputes_held"), booked(&stack, "dispute_losses")), (0, 0));
     let path = format!("/v1/admin/invoices/{invoice}/refunds");
     staff.post(&path, wanted(100, "after-all")).await.expect(201);
@@ -166,12 +171,12 @@ async fn a_dispute_that_is_won_comes_back_in_full() {
 
 #[tokio::test]
 async fn a_small_payment_that_is_fraud_goes_back_by_itself() {
-    let stack = Stack::start().await;
+    let stack = start().await;
     let (_, _, small) = bought(&stack, "anna@example.com", "costs_pro_month_usd").await;
     let (_, _, large) = bought(&stack, "boris@example.org", LAUNCH).await;
     for charge in [&small, &small, &large] {
         stack.stripe().warn_of_fraud(charge).unwrap();
-        stack.settle().await;
+        heard(&stack).await;
     }
     let refunded = |charge: &str| stack.stripe().get(charge).unwrap()["amount_refunded"].clone();
     assert_eq!((refunded(&small), refunded(&large)), (json!(2_900), json!(0)));
@@ -183,7 +188,7 @@ async fn a_small_payment_that_is_fraud_goes_back_by_itself() {
 async fn a_refund_whose_maker_dies_at_any_call_is_made_once() {
     use local::aws::faults::When;
     for nth in 1.. {
-        let stack = Stack::start().await;
+        let stack = start().await;
         let (_, invoice, charge) = bought(&stack, "anna@example.com", LAUNCH).await;
         let staff = staff(&stack).await;
         let path = format!("/v1/admin/invoices/{invoice}/refunds");
@@ -205,7 +210,7 @@ async fn a_refund_whose_maker_dies_at_any_call_is_made_once() {
 
 #[tokio::test]
 async fn revenue_is_what_a_recount_of_the_ledger_gives() {
-    let stack = Stack::start().await;
+    let stack = start().await;
     let (_, invoice, _) = bought(&stack, "anna@example.com", LAUNCH).await;
     bought(&stack, "boris@example.org", "costs_pro_month_usd").await;
     let staff = staff(&stack).await;
@@ -235,7 +240,7 @@ async fn revenue_is_what_a_recount_of_the_ledger_gives() {
 
 #[tokio::test]
 async fn what_moved_without_a_word_is_found_at_night_and_said_by_staff() {
-    let stack = Stack::start().await;
+    let stack = start().await;
     let (anna, _, charge) = bought(&stack, "anna@example.com", LAUNCH).await;
     let staff = staff(&stack).await;
     // Somebody refunds in the dashboard, while no word arrives and the list is out of order.

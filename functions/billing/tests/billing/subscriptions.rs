@@ -8,6 +8,7 @@ use local::harness::Client;
 use local::stripe::PaidBy;
 use serde_json::{Value, json};
 
+use super::{heard, start};
 use crate::{DAY, audit, back, held, items, refused, told};
 
 const LAUNCH: &str = "hosting_launch_month_usd";
@@ -19,7 +20,7 @@ async fn subscribed(stack: &Stack, email: &str) -> Client {
     let checkout = person.post("/v1/billing/checkout", json!({"price": LAUNCH})).await.expect(201);
     let by = PaidBy::card("4242424242424242").country("US").postal_code("94103");
     stack.stripe().pay_checkout(checkout["id"].as_str().unwrap(), &by).unwrap();
-    stack.settle().await;
+    heard(stack).await;
     assert_eq!(held(stack, &person)["products"]["hosting"]["plan"], "launch");
     person
 }
@@ -30,7 +31,7 @@ async fn pay_with(stack: &Stack, person: &Client, card: &str) -> Value {
     let setup = person.post_empty(methods).await.expect(201);
     let by = PaidBy::card(card).country("US").postal_code("94103");
     stack.stripe().confirm_setup(setup["setup_intent"].as_str().unwrap(), &by).unwrap();
-    stack.settle().await;
+    heard(stack).await;
     let listed = person.get(methods).await.ok();
     let last4 = &card[card.len() - 4..];
     let added =
@@ -52,7 +53,7 @@ fn taking(quote: &Value) -> Value {
 
 #[tokio::test]
 async fn an_upgrade_costs_what_its_quote_says() {
-    let stack = Stack::start().await;
+    let stack = start().await;
     let anna = subscribed(&stack, "anna@example.com").await;
     stack.advance(Duration::from_secs(10 * DAY + 1_234)).await;
     let anna = back(&stack, &anna).await;
@@ -70,7 +71,7 @@ async fn an_upgrade_costs_what_its_quote_says() {
     stack.advance(Duration::from_secs(9 * 60)).await;
     let changed = anna.patch(HOSTING, taking(&quote)).await.ok();
     assert_eq!((&changed["plan"], &changed["status"]), (&json!("growth"), &json!("active")));
-    stack.settle().await;
+    heard(&stack).await;
     assert_eq!(held(&stack, &anna)["products"]["hosting"]["plan"], "growth");
     let invoices = anna.get("/v1/billing/invoices").await.ok();
     let paid = &invoices["items"][0];
@@ -86,7 +87,7 @@ async fn an_upgrade_costs_what_its_quote_says() {
 
 #[tokio::test]
 async fn a_quote_is_good_for_ten_minutes() {
-    let stack = Stack::start().await;
+    let stack = start().await;
     let anna = subscribed(&stack, "anna@example.com").await;
     let quote = quoted(&anna, "hosting_growth_month_usd").await;
     stack.core().clock.advance(Duration::from_secs(601)).unwrap();
@@ -96,7 +97,7 @@ async fn a_quote_is_good_for_ten_minutes() {
 
 #[tokio::test]
 async fn a_downgrade_waits_for_the_periods_end_and_can_be_taken_back() {
-    let stack = Stack::start().await;
+    let stack = start().await;
     let anna = subscribed(&stack, "anna@example.com").await;
     let up = quoted(&anna, "hosting_growth_month_usd").await;
     anna.patch(HOSTING, taking(&up)).await.expect(200);
@@ -126,14 +127,14 @@ async fn a_downgrade_waits_for_the_periods_end_and_can_be_taken_back() {
 
 #[tokio::test]
 async fn an_upgrade_that_is_declined_does_not_take_place() {
-    let stack = Stack::start().await;
+    let stack = start().await;
     let anna = subscribed(&stack, "anna@example.com").await;
     // A card that can be kept and never charged.
     pay_with(&stack, &anna, "4000000000000341").await;
     let quote = quoted(&anna, "hosting_growth_month_usd").await;
     let answer = anna.patch(HOSTING, taking(&quote)).await;
     assert!([200, 402].contains(&answer.status), "{}", answer.text());
-    stack.settle().await;
+    heard(&stack).await;
     assert_eq!(held(&stack, &anna)["products"]["hosting"]["plan"], "launch");
     assert_eq!(items(&stack, &anna, "subscription")[0]["plan"], "launch");
     audit::check(&stack).await;
@@ -141,7 +142,7 @@ async fn an_upgrade_that_is_declined_does_not_take_place() {
 
 #[tokio::test]
 async fn a_subscription_is_ended_resumed_and_ended_for_good() {
-    let stack = Stack::start().await;
+    let stack = start().await;
     let anna = subscribed(&stack, "anna@example.com").await;
     let member = stack.join(&anna, "member@example.com", Role::Member).await;
     assert_eq!(refused(member.delete(HOSTING)).await.0, 403);
@@ -159,7 +160,7 @@ async fn a_subscription_is_ended_resumed_and_ended_for_good() {
     let ended = anna.delete(&format!("{HOSTING}?when=now")).await.ok();
     assert_eq!((&ended["status"], &ended["access"]), (&json!("canceled"), &json!("none")));
     assert_eq!(anna.delete(&format!("{HOSTING}?when=now")).await.status, 200);
-    stack.settle().await;
+    heard(&stack).await;
     assert_eq!(held(&stack, &anna)["products"]["hosting"]["access"], "none");
     assert_eq!(told(&stack, &anna, "billing.subscription_canceled"), 1);
     assert_eq!(refused(anna.post_empty(&format!("{HOSTING}/resume"))).await, (409, "period_over".to_owned()));
@@ -168,7 +169,7 @@ async fn a_subscription_is_ended_resumed_and_ended_for_good() {
     let checkout = anna.post("/v1/billing/checkout", json!({"price": LAUNCH})).await.expect(201);
     let by = PaidBy::card("4242424242424242").country("US").postal_code("94103");
     stack.stripe().pay_checkout(checkout["id"].as_str().unwrap(), &by).unwrap();
-    stack.settle().await;
+    heard(&stack).await;
     assert_eq!(held(&stack, &anna)["products"]["hosting"]["access"], "full");
     assert_eq!(items(&stack, &anna, "closed_subscription").len(), 1);
     audit::check(&stack).await;
@@ -176,20 +177,20 @@ async fn a_subscription_is_ended_resumed_and_ended_for_good() {
 
 #[tokio::test]
 async fn a_pause_shuts_the_door_until_it_is_over() {
-    let stack = Stack::start().await;
+    let stack = start().await;
     let anna = subscribed(&stack, "anna@example.com").await;
     assert_eq!(anna.post_empty(&format!("{HOSTING}/pause")).await.ok()["status"], "paused");
-    stack.settle().await;
+    heard(&stack).await;
     assert_eq!(held(&stack, &anna)["products"]["hosting"]["access"], "none");
     assert_eq!(anna.post_empty(&format!("{HOSTING}/resume")).await.ok()["status"], "active");
-    stack.settle().await;
+    heard(&stack).await;
     assert_eq!(held(&stack, &anna)["products"]["hosting"]["access"], "full");
     audit::check(&stack).await;
 }
 
 #[tokio::test]
 async fn who_does_not_pay_is_restricted_suspended_and_ended() {
-    let stack = Stack::start().await;
+    let stack = start().await;
     let anna = subscribed(&stack, "anna@example.com").await;
     // A card that can be kept and never charged.
     pay_with(&stack, &anna, "4000000000000341").await;
@@ -214,7 +215,7 @@ async fn who_does_not_pay_is_restricted_suspended_and_ended() {
 
 #[tokio::test]
 async fn another_card_and_a_payment_open_the_door_again() {
-    let stack = Stack::start().await;
+    let stack = start().await;
     let anna = subscribed(&stack, "anna@example.com").await;
     // A card that can be kept and never charged.
     pay_with(&stack, &anna, "4000000000000341").await;
@@ -231,7 +232,7 @@ async fn another_card_and_a_payment_open_the_door_again() {
     let path = format!("/v1/billing/invoices/{}", open["id"].as_str().unwrap());
     assert_eq!(anna.post_empty(&format!("{path}/pay")).await.ok()["status"], "paid");
     assert_eq!(refused(anna.post_empty(&format!("{path}/pay"))).await, (409, "not_open".to_owned()));
-    stack.settle().await;
+    heard(&stack).await;
     assert_eq!(held(&stack, &anna)["products"]["hosting"]["access"], "full");
     assert_eq!(items(&stack, &anna, "dunning")[0]["state"], "resolved");
 
@@ -243,7 +244,7 @@ async fn another_card_and_a_payment_open_the_door_again() {
 
 #[tokio::test]
 async fn without_stripes_page_the_browser_pays_with_a_secret() {
-    let stack = Stack::start().await;
+    let stack = start().await;
     let anna = stack.verified("anna@example.com").await;
     let path = "/v1/billing/subscriptions";
     let update = json!({"name": "Northwind", "address": {"line1": "1 Main St", "postal_code": "94103", "country": "US"}});
@@ -262,7 +263,7 @@ async fn without_stripes_page_the_browser_pays_with_a_secret() {
     let intent = secret.split_once("_secret").unwrap().0;
     let by = PaidBy::card("4242424242424242").country("US").postal_code("94103");
     stack.stripe().confirm_payment(intent, &by).unwrap();
-    stack.settle().await;
+    heard(&stack).await;
     assert_eq!(held(&stack, &anna)["products"]["costs"]["plan"], "pro");
     let account = anna.get("/v1/billing/account").await.ok();
     assert_eq!((&account["subscriptions"][0]["plan"], &account["currency"]), (&json!("pro"), &json!("usd")));

@@ -137,3 +137,20 @@ async fn what_was_changed_by_hand_is_found_and_mended_at_night() {
     assert_eq!(stack.table("billing").of_kind("reconciliation")[0]["differing"], 1);
     audit::check(&stack).await;
 }
+
+#[tokio::test]
+async fn e66_what_no_webhook_tells_is_found_within_a_quarter_of_an_hour() {
+    let stack = Stack::start().await;
+    stack.stripe().webhooks().drop_all();
+    let anna = stack.verified("anna@example.com").await;
+    let body = json!({"price": "hosting_launch_month_usd"});
+    let checkout = anna.post("/v1/billing/checkout", body).await.expect(201);
+    let paid = local::stripe::PaidBy::card("4242424242424242").country("US").postal_code("94103");
+    stack.stripe().pay_checkout(checkout["id"].as_str().unwrap(), &paid).unwrap();
+    stack.settle().await;
+    assert_eq!(crate::items(&stack, &anna, "trial")[0]["state"], "active");
+    crate::after(&stack, 16 * 60).await;
+    assert_eq!(crate::items(&stack, &anna, "trial")[0]["state"], "converted");
+    assert_eq!(crate::held(&stack, &anna)["products"]["hosting"]["plan"], "launch");
+    audit::check(&stack).await;
+}
