@@ -208,8 +208,8 @@ async fn move_sites() {
 /// Gives an organisation a plan with machines of its own, as billing's event to accounts would.
 async fn pay(stack: &Stack, org: &str) {
     let key = format!("ORG#{org}");
-    let found = stack.table("accounts").items().into_iter();
-    let Some(mut item) = found.filter(|item| item["pk"] == key && item["sk"] == "META").next_back() else {
+    let items = stack.table("accounts").items();
+    let Some(mut item) = items.into_iter().find(|item| item["pk"] == key && item["sk"] == "META") else {
         return;
     };
     if let Some(fields) = item.as_object_mut() {
