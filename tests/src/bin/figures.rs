@@ -5,6 +5,8 @@
 #![allow(clippy::print_stdout, reason = "its output is its purpose")]
 #![allow(clippy::disallowed_methods, reason = "what is measured is real time, not the product's")]
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fs;
 use std::time::{Duration, Instant};
 
@@ -18,6 +20,7 @@ const CLIENTS: usize = 16;
 const LOAD: Duration = Duration::from_secs(5);
 const SITES: usize = 20;
 const PROVISIONING: Duration = Duration::from_secs(60 * 60);
+const MOVES: usize = 10;
 
 #[tokio::main]
 async fn main() {
@@ -37,6 +40,7 @@ async fn main() {
     call_warm("get_site", &anna, &path).await;
     load(&anna, &path).await;
     provision(&stack).await;
+    move_sites().await;
     units(&stack).await;
 }
 
@@ -153,6 +157,70 @@ async fn provision(stack: &Stack) {
     let each = started.elapsed() / u32::try_from(SITES).unwrap_or(1);
     let rate = Duration::from_secs(60).as_secs_f64() / each.as_secs_f64();
     row(&format!("{SITES} sites at once, waits skipped"), format!("{rate:.0} sites/min"));
+}
+
+/// Moves sites to machines of their own, all at once. The spans are by the stack's clock, in which instances boot, hosts report
+/// and name servers take their time.
+async fn move_sites() {
+    let stack = Stack::start().await;
+    let mut sites = Vec::new();
+    for number in 0..MOVES {
+        let owner = stack.verified(&format!("owner{number}@example.com")).await;
+        let site = deploy(&stack, &owner, &format!("shop{number}")).await;
+        pay(&stack, owner.org()).await;
+        sites.push((owner, site));
+    }
+    let (started, asked) = (Instant::now(), stack.now());
+    for (owner, site) in &sites {
+        owner.post_empty(&format!("/v1/hosting/sites/{site}/migrate")).await.expect(202);
+    }
+    let moved = RefCell::new(BTreeMap::new());
+    let all = async || {
+        for site in stack.table("hosting").of_kind("site") {
+            if site["event"]["type"] == "hosting.site_moved" {
+                let millis = site["event"]["data"]["frozen_millis"].as_u64().unwrap_or(0);
+                let spans = (Duration::from_millis(millis), stack.now().since(asked));
+                moved.borrow_mut().entry(site["id"].to_string()).or_insert(spans);
+            }
+        }
+        moved.borrow().len() == MOVES
+    };
+    stack.run_until("all sites have moved", PROVISIONING, all).await;
+    let each = started.elapsed() / u32::try_from(MOVES).unwrap_or(1);
+    let (mut frozen, mut whole): (Vec<_>, Vec<_>) = moved.into_inner().into_values().unzip();
+    frozen.sort_unstable();
+    whole.sort_unstable();
+    let spans = |sorted: &[Duration]| {
+        let seconds = |share| percentile(sorted, share).as_secs_f64();
+        format!("{:.1} s, {:.1} s", seconds(50), seconds(99))
+    };
+    row(
+        &format!("{MOVES} moves at once: nobody can write for (median, longest), stack's time"),
+        spans(&frozen),
+    );
+    row(
+        &format!("{MOVES} moves at once: asked for to committed (median, longest), stack's time"),
+        spans(&whole),
+    );
+    row("a move, waits skipped", millis(each));
+}
+
+/// Gives an organisation a plan with machines of its own, as billing's event to accounts would.
+async fn pay(stack: &Stack, org: &str) {
+    let key = format!("ORG#{org}");
+    let items = stack.table("accounts").items();
+    let Some(mut item) = items.into_iter().find(|item| item["pk"] == key && item["sk"] == "META") else {
+        return;
+    };
+    if let Some(fields) = item.as_object_mut() {
+        fields.remove("event");
+    }
+    let version = item["entitlements"]["version"].as_u64().unwrap_or(0);
+    item["entitlements"]["version"] = json!(version + 1);
+    let hosting = &mut item["entitlements"]["products"]["hosting"];
+    (hosting["plan"], hosting["mode"]) = (json!("launch"), json!("dedicated"));
+    let stored = stack.put_item("accounts", &item).await;
+    assert!(stored.is_ok(), "{stored:?}");
 }
 
 /// DynamoDB units that one call of each endpoint consumes in its function.

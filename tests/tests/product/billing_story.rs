@@ -129,7 +129,8 @@ async fn signed_up_for(stack: &Stack, email: &str, plan: &str) -> Client {
     client
 }
 
-async fn staff(stack: &Stack) -> Client {
+/// A person of the platform's staff.
+pub(crate) async fn staff(stack: &Stack) -> Client {
     let person = stack.verified("staff@example.com").await;
     let users: Vec<Value> = stack.table("accounts").of_kind("user");
     let mut user = users.into_iter().find(|user| user["id"] == person.user()).unwrap();

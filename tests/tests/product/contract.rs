@@ -9,6 +9,7 @@ use tests::tree;
 use crate::billing_story;
 use crate::cast::{Cast, call, text, until_state};
 use crate::description::Description;
+use crate::hosting_story;
 
 /// What only a host's agent can call with success: its token comes with the user data of its instance. The instances of
 /// the local stack call them whenever a site is provisioned; the area's own tests look at their answers.
@@ -127,6 +128,7 @@ async fn every_success_is_as_described() {
     until_state(stack, &zoe, &text(&stopped, "/site"), "rolled_back").await;
 
     billing_story::tell(stack, &mut story).await;
+    hosting_story::tell(&mut story).await;
 
     story.tell(owner, "DELETE /v1/hosting/sites/{site}", &format!("{sites}/{site}"), None).await;
     story.tell(owner, "POST /v1/auth/logout", "/v1/auth/logout", None).await;

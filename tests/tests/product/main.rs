@@ -6,6 +6,7 @@ mod billing_story;
 mod cast;
 mod contract;
 mod description;
+mod hosting_story;
 mod journeys;
 mod licences;
 mod tidy;

@@ -33,7 +33,7 @@ fn main() -> Exit {
     http::limit(&[Limit::per_org(10, MINUTE)]).serve(add_domain)
 }
 
-async fn add_domain(app: App, call: Call<Admin, NewDomain>) -> Result<Reply<DomainView>> {
+async fn add_domain(app: App, call: Call<Admin, NewDomain>) -> Result<Reply<DomainView, 201>> {
     call.caller.require_verified_email()?;
     let settings: Settings = app.config()?;
     let name = normal_name(&call.body.name, &settings.sites_domain)?;
@@ -55,14 +55,14 @@ async fn add_domain(app: App, call: Call<Admin, NewDomain>) -> Result<Reply<Doma
         }
     };
     if stored.zone_id.is_some() {
-        return Ok(Reply::ok(DomainView::from(&*stored)));
+        return Ok(Reply::created(DomainView::from(&*stored)));
     }
     let made = domains::make_zone(&app, &stored).await?;
     let domain = stored.value.clone().made(made.id, made.name_servers);
     match hosting.domain_made(&stored, &domain).await {
-        Ok(()) => Ok(Reply::ok(DomainView::from(&domain)).status(201)),
+        Ok(()) => Ok(Reply::created(DomainView::from(&domain))),
         // A twin of this request was faster, with the same zone.
-        Err(Error::Conflict) => Ok(Reply::ok(DomainView::from(&*hosting.domain(&name).await?))),
+        Err(Error::Conflict) => Ok(Reply::created(DomainView::from(&*hosting.domain(&name).await?))),
         Err(error) => Err(error),
     }
 }

@@ -19,7 +19,7 @@ async fn migrate_site(app: App, call: Call<Admin>) -> Result<Reply<OperationView
     let stored = hosting.site(call.id("site")?).await?;
     // What the caller may is newer than what the site has heard of it.
     let plan = &call.caller.entitlements;
-    let informed = stored.entitled(plan.version, plan.product(HOSTING));
+    let informed = stored.entitled(plan.version, plan.product(HOSTING), call.now);
     let site = informed.unwrap_or_else(|| stored.value.clone()).migrate()?;
     let request = Request { operation: call.new_id(), by: Some(call.caller.user()), now: call.now };
     let wish = site.next_operation(request);

@@ -35,7 +35,7 @@ async fn inform(
     plan: &Entitlements,
     message: &Message<EntitlementsChanged>,
 ) -> Result<()> {
-    let Some(site) = stored.entitled(plan.version, plan.product(HOSTING)) else { return Ok(()) };
+    let Some(site) = stored.entitled(plan.version, plan.product(HOSTING), message.now) else { return Ok(()) };
     let request = Request { operation: message.origin().id(), by: None, now: message.now };
     hosting.wish(stored, &site.next_operation(request), message.origin()).await
 }

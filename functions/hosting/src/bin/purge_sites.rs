@@ -1,4 +1,5 @@
-//! Schedule `rate(1 day)`: delete what was kept of sites whose thirty days are over.
+//! Schedule `rate(1 day)`: delete what was kept of sites whose thirty days are over, and take down those that nobody has paid
+//! for in thirty days.
 
 use domain::hosting::operation::Request;
 use hosting::HostingOfAll;
@@ -13,9 +14,14 @@ async fn purge_sites(app: App, tick: Tick) -> Result<()> {
     let hosting = HostingOfAll::of(&app);
     for stored in hosting.due_sites(tick.now).await? {
         let request = Request { operation: tick.origin().id(), by: None, now: tick.now };
-        let Some((site, begun)) = stored.value.clone().purge(request) else { continue };
-        match hosting.wish(&stored, &(site, Some(begun)), tick.origin()).await {
-            Ok(()) => app.count("SitesPurged", 1),
+        let site = stored.value.clone();
+        let (counted, wish) = match (site.clone().purge(request), site.abandon(request)) {
+            (Some((site, begun)), _) => ("SitesPurged", (site, Some(begun))),
+            (None, Some(wish)) => ("SitesAbandoned", wish),
+            (None, None) => continue,
+        };
+        match hosting.wish(&stored, &wish, tick.origin()).await {
+            Ok(()) => app.count(counted, 1),
             Err(Error::Conflict) => {}
             Err(error) => return Err(error),
         }

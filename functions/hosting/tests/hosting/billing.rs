@@ -140,6 +140,25 @@ async fn e24_a_late_payment_brings_the_site_back_with_bucket_and_label() {
 }
 
 #[tokio::test]
+async fn what_nobody_pays_for_goes_with_its_data_after_thirty_days() {
+    let stack = Stack::start().await;
+    stack.deliver_twice("run_operation");
+    let anna = stack.verified("anna@example.com").await;
+    let asked = deployed(&stack, &anna, "acme").await;
+    tell(&stack, anna.org(), 100, plan("trial", "none", "shared")).await;
+    until_state(&stack, &asked, "suspended").await;
+    stack.travel(29).await;
+    assert_eq!(item(&stack, "site", &asked.site)["state"], "suspended");
+    stack.travel(4).await;
+    let site = item(&stack, "site", &asked.site);
+    assert_eq!((&site["state"], &site["bucket"]), (&json!("purged"), &Value::Null));
+    assert!(
+        crate::buckets(&stack).await.is_empty() && stack.table("hosting").of_kind("reservation").is_empty()
+    );
+    audit::check(&stack).await;
+}
+
+#[tokio::test]
 async fn a_plan_that_ends_while_a_site_is_built_suspends_it_once_it_is() {
     let stack = Stack::start().await;
     let anna = stack.verified("anna@example.com").await;

@@ -85,6 +85,9 @@ pub struct Site {
     /// Until when a deleted site's data is kept at least; nothing removes it by itself yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retained_until: Option<Timestamp>,
+    /// Since when no plan lets it be served; its data are kept for as long as a deleted site's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unpaid_since: Option<Timestamp>,
     /// When its next backup is due; absent before it is first served.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup_at: Option<Timestamp>,
@@ -275,6 +278,7 @@ impl NewSite {
             created_at: now,
             activated_at: None,
             retained_until: None,
+            unpaid_since: None,
             backup_at: None,
             label: label.clone(),
         };
