@@ -11,10 +11,11 @@ use platform::{App, Error, Result};
 
 use crate::calls::Calls;
 use crate::project;
+use crate::send_usage;
 use crate::store::BillingOfAll;
 use crate::store::reconciliations::{Difference, Reconciliation};
 
-/// Compares every subscription and every open invoice that Stripe has, and keeps what came of it.
+/// Compares every subscription, every open invoice and the use of the day before that Stripe has, and keeps what came of it.
 ///
 /// # Errors
 /// What Stripe refuses.
@@ -43,6 +44,8 @@ pub async fn reconcile(app: &App, stripe: &Stripe, origin: &Origin) -> Result<Re
         let calls = Calls { app, stripe: stripe.clone(), billing: all.one(org), origin };
         project::invoice::look(&calls, &fetched.id).await?;
     }
+    let (days, unequal) = send_usage::reconcile(app, stripe, origin).await?;
+    (checked, differing) = (checked + days, differing + unequal);
     app.count("ReconciliationDifferences", differing);
     let run = Reconciliation { date, checked, differing, ended_at: app.time() };
     all.conclude(&run).await?;

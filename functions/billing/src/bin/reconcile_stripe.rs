@@ -1,4 +1,4 @@
-//! Schedule `cron(0 3 * * ? *)`: compare every subscription and open invoice with Stripe, mend what differs, and keep a report.
+//! Schedule `cron(0 3 * * ? *)`: compare subscriptions, open invoices and metered use with Stripe, mend what can be, and keep a report.
 
 use billing::reconcile::reconcile;
 use platform::schedule::{self, Tick};
