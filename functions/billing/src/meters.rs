@@ -149,7 +149,8 @@ async fn make_price(
         ..NewPrice::default()
     };
     let unit = price.unit_amount.0;
-    let made = stripe.prices().create(&new, &format!("price:{key}:{unit}:{}:{meter}", price.included)).await?;
+    let made =
+        stripe.prices().create(&new, &format!("price:{key}:{unit}:{}:{meter}", price.included)).await?;
     Ok(made.id)
 }
 
@@ -158,7 +159,11 @@ fn of_a_millionth(unit_amount: i64) -> String {
     const PARTS: i64 = 1_000_000_000_000;
     let part = format!("{:012}", unit_amount % PARTS);
     let part = part.trim_end_matches('0');
-    if part.is_empty() { (unit_amount / PARTS).to_string() } else { format!("{}.{part}", unit_amount / PARTS) }
+    if part.is_empty() {
+        (unit_amount / PARTS).to_string()
+    } else {
+        format!("{}.{part}", unit_amount / PARTS)
+    }
 }
 
 #[cfg(test)]

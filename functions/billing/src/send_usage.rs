@@ -100,7 +100,9 @@ impl Sender<'_> {
         let trigger = match self.stripe.meters().send(&event, &key).await {
             Ok(_) => RollupTrigger::Accepted,
             Err(error) if error.code() == "duplicate_meter_event" => RollupTrigger::Accepted,
-            Err(error) if matches!(error.kind, StripeErrorKind::Invalid { .. } | StripeErrorKind::NotFound) => {
+            Err(error)
+                if matches!(error.kind, StripeErrorKind::Invalid { .. } | StripeErrorKind::NotFound) =>
+            {
                 self.app.count("MeterEventsFailed", 1);
                 RollupTrigger::Refused { error: format!("{}: {}", error.code(), error.message) }
             }
@@ -113,14 +115,14 @@ impl Sender<'_> {
     async fn look_up(&self, rollup: &Rollup, customer: &str) -> Result<()> {
         let parts = self.billing.rollups(&rollup.meter, &format!("{}#", rollup.hour)).await?;
         let of = |states: &[RollupState]| -> Vec<Micro> {
-            let those = parts.iter().filter(|part| {
-                part.sequence != rollup.sequence && states.contains(&part.state)
-            });
+            let those =
+                parts.iter().filter(|part| part.sequence != rollup.sequence && states.contains(&part.state));
             those.map(|part| part.quantity).collect()
         };
         let arrived: i64 = of(&[RollupState::Confirmed]).iter().map(|quantity| quantity.0).sum();
         let doubtful = of(&[RollupState::Sent, RollupState::Unknown]);
-        let sum = sum(self.app, &self.stripe, &rollup.meter, customer, (rollup.hour, rollup.hour + HOUR)).await?;
+        let sum =
+            sum(self.app, &self.stripe, &rollup.meter, customer, (rollup.hour, rollup.hour + HOUR)).await?;
         let trigger = match arrival(rollup.quantity, &doubtful, Micro(sum.saturating_sub(arrived))) {
             Arrival::Found => RollupTrigger::Found,
             Arrival::Missing => RollupTrigger::Missing,
@@ -169,9 +171,8 @@ pub async fn reconcile(app: &App, stripe: &Stripe, origin: &Origin) -> Result<(u
         for (org, meter, used_on) in all.arrived_on(&day(origin.now - DAY), shard).await? {
             let billing = all.one(org);
             let parts = billing.rollups(&meter, &used_on).await?;
-            let in_doubt = |part: &Stored<Rollup>| {
-                matches!(part.state, RollupState::Sent | RollupState::Unknown)
-            };
+            let in_doubt =
+                |part: &Stored<Rollup>| matches!(part.state, RollupState::Sent | RollupState::Unknown);
             // What is on its way is compared on the night after it arrived.
             if parts.iter().any(in_doubt) {
                 continue;

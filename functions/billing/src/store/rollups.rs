@@ -1,7 +1,7 @@
 //! Parts of an hour of use: added to, sealed, sent, and looked up again.
 
-use domain::billing::{Micro, Rollup, RollupState, Transition, UsageEntry};
 use domain::billing::usage::MOST;
+use domain::billing::{Micro, Rollup, RollupState, Transition, UsageEntry};
 use domain::{OrgId, Timestamp};
 use platform::event::Origin;
 use platform::store::{Index, Query, Stored, Write};

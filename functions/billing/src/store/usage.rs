@@ -74,11 +74,8 @@ impl Billing {
             charged.push(write);
             charged.extend(self.counted(&entry, bound).await?);
         }
-        let mark = Mark {
-            meter: entry.meter.clone(),
-            at: entry.at,
-            substance: sha256_hex(entry.substance()),
-        };
+        let mark =
+            Mark { meter: entry.meter.clone(), at: entry.at, substance: sha256_hex(entry.substance()) };
         let known = Error::refused("usage_known", "The id was taken in before.");
         let mark = Write::create(keys::usage_mark(self.org, &entry.id), "usage_mark", &mark)
             .expires_at(now + KNOWN)
@@ -190,8 +187,7 @@ impl Billing {
     /// # Errors
     /// `already_billed` if its hour is closed; `version_conflict` when it was taken back at the same time.
     pub async fn void_usage(&self, void: &UsageEntry, closed: Refusal) -> Result<()> {
-        let mark =
-            Mark { meter: void.meter.clone(), at: void.at, substance: sha256_hex(void.substance()) };
+        let mark = Mark { meter: void.meter.clone(), at: void.at, substance: sha256_hex(void.substance()) };
         let mark = Write::create(keys::usage_mark(self.org, &void.id), "usage_mark", &mark)
             .expires_at(void.told_at + KNOWN)
             .or(Error::Conflict);
@@ -230,8 +226,7 @@ impl Billing {
         let cap = &transition.next;
         let write = match was {
             Some(was) => Write::replace(was, cap),
-            None => Write::create(keys::cap(self.org, &cap.meter), "cap", cap)
-                .or(Error::Conflict),
+            None => Write::create(keys::cap(self.org, &cap.meter), "cap", cap).or(Error::Conflict),
         };
         let write = match &transition.event {
             Some(event) => write.event(envelope(origin, self.org, event)),

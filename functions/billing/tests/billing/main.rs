@@ -8,6 +8,9 @@ mod invoicing;
 mod plans;
 mod subscriptions;
 mod trials;
+mod usage;
+mod usage_caps;
+mod usage_kills;
 mod webhooks;
 
 use local::Stack;

@@ -336,8 +336,15 @@ mod tests {
         let later = sent.step(&RollupTrigger::Due, secs(4_000 + 25 * 3_600)).next;
         assert_eq!(later.state, RollupState::Unknown);
         let redriven = sent.step(&RollupTrigger::Sending, secs(4_000 + 25 * 3_600)).next;
-        assert_eq!((redriven.state, redriven.tries), (RollupState::Unknown, sent.tries), "nor by a late message");
-        assert!(later.step(&RollupTrigger::Due, secs(200_000)).event.is_some(), "the question is asked again");
+        assert_eq!(
+            (redriven.state, redriven.tries),
+            (RollupState::Unknown, sent.tries),
+            "nor by a late message"
+        );
+        assert!(
+            later.step(&RollupTrigger::Due, secs(200_000)).event.is_some(),
+            "the question is asked again"
+        );
         assert!(!later.step(&RollupTrigger::Sending, secs(100_000)).changes(&later), "not blindly");
         assert_eq!(later.step(&RollupTrigger::Found, secs(100_000)).next.state, RollupState::Confirmed);
         let again = later.step(&RollupTrigger::Missing, secs(100_000)).next;

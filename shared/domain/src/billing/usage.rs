@@ -448,11 +448,8 @@ mod tests {
 
     #[test]
     fn a_cap_is_in_a_currency_that_the_meter_has_a_price_in() {
-        let wanted = |minor, currency| NewCap {
-            window: Window::Day,
-            hard: true,
-            limit: Money::new(minor, currency),
-        };
+        let wanted =
+            |minor, currency| NewCap { window: Window::Day, hard: true, limit: Money::new(minor, currency) };
         let of = |new: NewCap, before: Option<&Cap>| new.of("sms_segments", Product::Campaigns, before);
         assert_eq!(of(wanted(-1, Currency::USD), None).map_err(pointer), Err("/limit/minor".to_owned()));
         let yen = "jpy".parse().expect("a currency");
