@@ -3,7 +3,7 @@
 //! Stripe counts whole numbers, so its unit is a millionth of ours; what a plan includes is a first tier that costs nothing.
 
 use domain::billing::catalog::MeterPrice;
-use domain::billing::{Plan, Product, catalog};
+use domain::billing::{Plan, PriceRef, Product, catalog};
 use platform::stripe::Stripe;
 use platform::stripe::catalog::{
     BillingScheme, Interval, NewPrice, Price, RecurringParams, TaxBehavior, Tier, TiersMode, UsageType,
@@ -87,6 +87,46 @@ pub async fn sync(app: &App, stripe: &Stripe, mut prices: u32) -> Result<(u32, u
         }
     }
     Ok((made, prices))
+}
+
+/// Stripe's ids of the prices by use that belong to a plan's price, with their meters. What Stripe does not have is made.
+///
+/// # Errors
+/// What Stripe refuses.
+pub async fn prices(app: &App, stripe: &Stripe, of: PriceRef<'_>) -> Result<Vec<(String, String)>> {
+    let all = BillingOfAll::of(app);
+    let mut found = Vec::new();
+    for price in of.plan.metered.iter().filter(|price| price.currency == of.price.currency) {
+        let key = of.plan.metered_lookup_key(of.product, price);
+        let known = all.price(&key).await?.filter(|known| known.minor == price.unit_amount.0);
+        let id = match known {
+            Some(known) => known.stripe_price.clone(),
+            None => {
+                let meter = meter(app, stripe, &price.meter).await?;
+                let there = stripe.prices().by_lookup_keys(&[key.as_str()]).await?;
+                let id = match there.iter().find(|there| is(there, price, &meter)) {
+                    Some(there) => there.id.clone(),
+                    None => make_price(stripe, of.product, of.plan, price, &meter).await?,
+                };
+                all.remember_price(&key, &id, price.unit_amount.0).await?;
+                id
+            }
+        };
+        found.push((price.meter.clone(), id));
+    }
+    Ok(found)
+}
+
+/// The meter of a price by use, by the price's lookup key.
+#[must_use]
+pub fn meter_of(lookup_key: &str) -> Option<&'static str> {
+    let mut priced = catalog().products.iter().flat_map(|entry| {
+        let of =
+            move |plan: &'static Plan| plan.metered.iter().map(move |price| (entry.product, plan, price));
+        entry.plans.iter().flat_map(of)
+    });
+    let found = priced.find(|(product, plan, price)| plan.metered_lookup_key(*product, price) == lookup_key);
+    found.map(|(_, _, price)| price.meter.as_str())
 }
 
 fn priced(meter: &str) -> impl Iterator<Item = (Product, &'static Plan, &'static MeterPrice)> {

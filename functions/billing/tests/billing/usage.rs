@@ -177,7 +177,7 @@ async fn e40_late_use_and_use_without_a_plan_is_refused_or_kept_and_flagged() {
     let anna = campaigner(&stack, "anna@example.com").await;
     let oldest = stack.now() - domain::billing::usage::LATEST;
     let too_old = record("old", "1", oldest - std::time::Duration::from_secs(60));
-    let answer = anna.post(USAGE, records(&[too_old.clone()])).await.expect(422);
+    let answer = anna.post(USAGE, records(std::slice::from_ref(&too_old))).await.expect(422);
     assert_eq!(answer["problems"][0]["pointer"], "/records/0/at");
     let some = anna.post(USAGE, records(&[record("new", "1", stack.now()), too_old.clone()])).await.ok();
     assert_eq!((&some["results"][0]["status"], &some["results"][1]["status"]), (&json!(201), &json!(422)));
@@ -193,7 +193,7 @@ async fn e40_late_use_and_use_without_a_plan_is_refused_or_kept_and_flagged() {
     entitlements["products"]["campaigns"]["access"] = "read_only".into();
     stack.put_item("billing", &entitlements).await.unwrap();
     let now = record("shut", "1", stack.now());
-    let shut = refused(anna.post(USAGE, records(&[now.clone()]))).await;
+    let shut = refused(anna.post(USAGE, records(std::slice::from_ref(&now)))).await;
     assert_eq!(shut, (402, "plan_restricted".to_owned()));
     told_by_campaigns(&stack, &anna, &now).await;
     stack.settle().await;
@@ -447,4 +447,78 @@ async fn meters_and_prices_by_use_are_brought_to_stripe_once() {
         (&price["recurring"]["meter"], &price["recurring"]["usage_type"], &price["billing_scheme"]),
         (&meter["id"], &json!("metered"), &json!("tiered"))
     );
+}
+
+/// The lines of an organisation's newest invoice, by what they charge.
+fn lines(stack: &Stack) -> Vec<(String, i64)> {
+    let invoices = stack.stripe().objects("invoice");
+    let lines = invoices.last().unwrap()["lines"]["data"].as_array().unwrap().clone();
+    let prices = stack.stripe().objects("price");
+    let key = |line: &Value| {
+        let id = &line["pricing"]["price_details"]["price"];
+        let price = prices.iter().find(|price| price["id"] == *id).unwrap();
+        price["lookup_key"].as_str().unwrap().to_owned()
+    };
+    let mut charged: Vec<(String, i64)> =
+        lines.iter().map(|line| (key(line), line["amount"].as_i64().unwrap())).collect();
+    charged.sort();
+    charged
+}
+
+#[tokio::test]
+async fn use_beyond_what_the_plan_includes_is_on_the_next_invoice() {
+    let stack = Stack::start().await;
+    let anna = campaigner(&stack, "anna@example.com").await;
+    // 500 are included; each of the others costs 0.8 cents.
+    assert_eq!(tell(&anna, &record("m-1", "1500", stack.now())).await["status"], 201);
+    everything_adds_up(&stack, &anna).await;
+    stack.travel(32).await;
+    let expected = [("campaigns_pro_month_usd", 4_900), ("campaigns_pro_sms_segments_usd", 800)];
+    assert_eq!(lines(&stack), expected.map(|(key, amount)| (key.to_owned(), amount)));
+}
+
+#[tokio::test]
+async fn another_plan_brings_its_own_price_by_use() {
+    let stack = Stack::start().await;
+    let anna = campaigner(&stack, "anna@example.com").await;
+    let path = "/v1/billing/subscriptions/campaigns";
+    let priced = || {
+        let subscriptions = stack.stripe().objects("subscription");
+        let items = subscriptions.last().unwrap()["items"]["data"].as_array().unwrap().clone();
+        let mut keys: Vec<String> =
+            items.iter().map(|item| item["price"]["lookup_key"].as_str().unwrap().to_owned()).collect();
+        keys.sort();
+        keys
+    };
+    let change = async |price: &str| {
+        let body = json!({"price": price, "quantity": 1});
+        let quote = anna.post(&format!("{path}/preview"), body).await.expect(201);
+        let taking = json!({"quote": quote["id"], "signature": quote["signature"]});
+        anna.patch(path, taking).await.expect(200);
+        stack.settle().await;
+    };
+    change("campaigns_enterprise_month_usd").await;
+    assert_eq!(priced(), ["campaigns_enterprise_month_usd", "campaigns_enterprise_sms_segments_usd"]);
+    change("campaigns_pro_month_usd").await;
+    let later = items(&stack, &anna, "subscription")[0]["pending"].clone();
+    assert_eq!(later["price"], "campaigns_pro_month_usd", "{later}");
+    stack.travel(32).await;
+    assert_eq!(priced(), ["campaigns_pro_month_usd", "campaigns_pro_sms_segments_usd"]);
+}
+
+#[tokio::test]
+async fn a_plan_by_the_year_has_its_use_too() {
+    let stack = Stack::start().await;
+    let anna = stack.verified("anna@example.com").await;
+    let body = json!({"price": "campaigns_pro_year_usd"});
+    let checkout = anna.post("/v1/billing/checkout", body).await.expect(201);
+    let by = PaidBy::card("4242424242424242").country("US").postal_code("94103");
+    stack.stripe().pay_checkout(checkout["id"].as_str().unwrap(), &by).unwrap();
+    stack.settle().await;
+    let subscription = &items(&stack, &anna, "subscription")[0];
+    assert_eq!((&subscription["plan"], &subscription["interval"]), (&json!("pro"), &json!("year")));
+    assert_eq!(subscription["items"].as_array().unwrap().len(), 2);
+    let days =
+        (subscription["period_end"].as_str().unwrap().parse::<Timestamp>().unwrap()).since(stack.now());
+    assert!(days.as_secs() > 360 * DAY, "the period is the plan's");
 }
