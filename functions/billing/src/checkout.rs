@@ -11,7 +11,7 @@ use platform::{Error, Result};
 use crate::again::again;
 use crate::calls::{Action, Calls, Wanted, metadata};
 use crate::effects::checkout_entity;
-use crate::{customer, prices, project};
+use crate::{customer, meters, prices, project};
 
 /// Opens a checkout, or finds the one that is open.
 ///
@@ -26,7 +26,8 @@ pub async fn open(
     let unknown = || Refusal::invalid("/price", "expected the lookup key of a price; see GET /v1/plans");
     let wanted = catalog().price(price).ok_or_else(unknown)?;
     let customer = customer::customer(calls).await?;
-    let stripe_price = prices::price(calls.app, &calls.stripe, wanted).await?;
+    let mut lines = vec![prices::price(calls.app, &calls.stripe, wanted).await?];
+    lines.extend(meters::prices(calls.app, &calls.stripe, wanted).await?.into_iter().map(|(_, price)| price));
     let (billing, now) = (&calls.billing, calls.origin.now);
 
     again(async || {
@@ -40,7 +41,7 @@ pub async fn open(
         let purchase = Purchase { price: price.to_owned(), quantity, subscribed };
         match slot.want(&purchase, now)? {
             Wish::Open(opening) => {
-                let session = session(calls, wanted, &opening, &customer, &stripe_price, app_url);
+                let session = session(calls, wanted, &opening, &customer, &lines, app_url);
                 let call = Wanted {
                     action: Action::Checkout,
                     entity: checkout_entity(wanted.product, opening.attempt),
@@ -92,7 +93,7 @@ fn session(
     wanted: PriceRef<'_>,
     slot: &CheckoutSlot,
     customer: &str,
-    stripe_price: &str,
+    lines: &[String],
     app_url: &str,
 ) -> NewSession {
     let owner = metadata(&[("org", slot.org.to_string()), ("product", slot.product.to_string())]);
@@ -100,10 +101,14 @@ fn session(
         mode: Some(Mode::Subscription),
         customer: Some(customer.to_owned()),
         client_reference_id: Some(slot.org.to_string()),
-        line_items: vec![LineItem {
-            price: Some(stripe_price.to_owned()),
-            quantity: i64::try_from(slot.quantity).ok(),
-        }],
+        line_items: (0..)
+            .zip(lines)
+            .map(|(at, price)| LineItem {
+                price: Some(price.clone()),
+                // The plan's price is the first; what is used of all others shows later.
+                quantity: i64::try_from(slot.quantity).ok().filter(|_| at == 0),
+            })
+            .collect(),
         // Stripe puts the session's id into the braces.
         success_url: Some(format!("{app_url}/billing/return?checkout={{CHECKOUT_SESSION_ID}}")),
         cancel_url: Some(format!("{app_url}/billing?canceled={}", wanted.product)),

@@ -15,7 +15,7 @@ use platform::stripe::{Enabled, StripeError};
 use platform::{Error, Result};
 
 use crate::calls::{Action, Calls, Wanted};
-use crate::{prices, project};
+use crate::{meters, prices, project};
 
 /// Says a command about a subscription, and looks what became of it.
 ///
@@ -90,7 +90,7 @@ async fn update(
     quantity: u64,
 ) -> Result<()> {
     let update = SubscriptionUpdate {
-        items: vec![item(calls, stored, to, quantity).await?],
+        items: items(calls, stored, to, quantity).await?,
         proration_behavior: Some(ProrationBehavior::AlwaysInvoice),
         proration_date: Some(quote.preview.proration_date),
         // What is not paid does not take place; it waits for the payment, and is dropped after 23 hours.
@@ -114,8 +114,15 @@ async fn schedule(
     let id = made["id"].as_str().ok_or_else(|| Error::internal("a schedule without an id"))?;
     let old = item(calls, stored, &stored.observed.price, stored.observed.quantity).await?;
     let new = item(calls, stored, to, quantity).await?;
-    let phase = |item: ItemParams| PhaseParams {
-        items: vec![PhaseItemParams { price: item.price, quantity: item.quantity }],
+    let by_use = stored.observed.items.iter().filter(|item| item.quantity.is_none());
+    let (old, new) = (
+        (old, by_use.map(|item| item.price.clone()).collect::<Vec<_>>()),
+        (new, metered(calls, to).await?.into_iter().map(|(_, price)| price).collect()),
+    );
+    let phase = |(item, by_use): (ItemParams, Vec<String>)| PhaseParams {
+        items: std::iter::once(PhaseItemParams { price: item.price, quantity: item.quantity })
+            .chain(by_use.into_iter().map(|price| PhaseItemParams { price: Some(price), quantity: None }))
+            .collect(),
         automatic_tax: Some(Enabled::YES),
         proration_behavior: Some(ProrationBehavior::None),
         ..PhaseParams::default()
@@ -132,11 +139,52 @@ async fn schedule(
     call(calls, Action::SchedulePhases, quote.id, path, serde_json::to_value(update)).await.map(drop)
 }
 
+/// The prices by use that come with a plan's price.
+async fn metered(calls: &Calls<'_>, to: &str) -> Result<Vec<(String, String)>> {
+    match domain::billing::catalog().price(to) {
+        Some(price) => meters::prices(calls.app, &calls.stripe, price).await,
+        None => Ok(Vec::new()),
+    }
+}
+
+/// The subscription's lines with another price or quantity of the plan, and with its prices by use.
+///
+/// # Errors
+/// What Stripe refuses.
+pub async fn items(
+    calls: &Calls<'_>,
+    stored: &Subscription,
+    to: &str,
+    quantity: u64,
+) -> Result<Vec<ItemParams>> {
+    let mut items = vec![item(calls, stored, to, quantity).await?];
+    if domain::billing::catalog().price(to).is_none() {
+        return Ok(items);
+    }
+    let mut wanted = metered(calls, to).await?;
+    for old in stored.observed.items.iter().filter(|item| item.quantity.is_none()) {
+        let meter = old.lookup_key.as_deref().and_then(meters::meter_of);
+        let same = wanted.iter().position(|(wanted, _)| Some(wanted.as_str()) == meter);
+        match same.map(|at| wanted.swap_remove(at)) {
+            Some((_, price)) if price == old.price => {}
+            new => items.push(ItemParams {
+                id: Some(old.id.clone()),
+                deleted: new.is_none().then_some(true),
+                price: new.map(|(_, price)| price),
+                ..ItemParams::default()
+            }),
+        }
+    }
+    let new = wanted.into_iter().map(|(_, price)| ItemParams { price: Some(price), ..ItemParams::default() });
+    items.extend(new);
+    Ok(items)
+}
+
 /// The subscription's line with another price or quantity.
 ///
 /// # Errors
 /// What Stripe refuses.
-pub async fn item(calls: &Calls<'_>, stored: &Subscription, to: &str, quantity: u64) -> Result<ItemParams> {
+async fn item(calls: &Calls<'_>, stored: &Subscription, to: &str, quantity: u64) -> Result<ItemParams> {
     let known = domain::billing::catalog().price(to);
     let price = match known {
         Some(price) => prices::price(calls.app, &calls.stripe, price).await?,

@@ -1,6 +1,6 @@
 //! The catalogue at Stripe: products and prices, found or made by lookup key.
 
-use domain::billing::{Interval, PriceRef, catalog};
+use domain::billing::{Interval, Plan, PriceRef, Product, catalog};
 use platform::stripe::Stripe;
 use platform::stripe::catalog::{
     self as stripe_catalog, NewPrice, Price, ProductFilter, ProductParams, RecurringParams, TaxBehavior,
@@ -8,6 +8,7 @@ use platform::stripe::catalog::{
 use platform::{App, Error, Result};
 
 use crate::calls::metadata;
+use crate::meters;
 use crate::store::BillingOfAll;
 
 /// What bringing the catalogue to Stripe wrote there.
@@ -17,6 +18,8 @@ pub struct Synced {
     pub products: u32,
     /// Prices made.
     pub prices: u32,
+    /// Meters made.
+    pub meters: u32,
 }
 
 /// Stripe's id of a price. One that Stripe does not have yet is made.
@@ -75,6 +78,7 @@ pub async fn sync(app: &App, stripe: &Stripe) -> Result<Synced> {
         };
         all.remember_price(&wanted.lookup_key(), &price, wanted.price.minor).await?;
     }
+    (synced.meters, synced.prices) = meters::sync(app, stripe, synced.prices).await?;
     Ok(synced)
 }
 
@@ -133,5 +137,11 @@ fn is(price: &Price, wanted: PriceRef<'_>) -> bool {
 }
 
 fn product_id(wanted: PriceRef<'_>) -> String {
-    format!("tenantry_{}_{}", wanted.product, wanted.plan.name)
+    stripe_product(wanted.product, wanted.plan)
+}
+
+/// Stripe's id of a plan's product.
+#[must_use]
+pub fn stripe_product(product: Product, plan: &Plan) -> String {
+    format!("tenantry_{product}_{}", plan.name)
 }

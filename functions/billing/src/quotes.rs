@@ -49,7 +49,7 @@ async fn preview(calls: &Calls<'_>, stored: &Subscription, planned: &PlannedChan
         });
     }
     let details = PreviewDetails {
-        items: vec![commands::item(calls, stored, &planned.to, planned.quantity).await?],
+        items: commands::items(calls, stored, &planned.to, planned.quantity).await?,
         proration_behavior: Some(ProrationBehavior::AlwaysInvoice),
         proration_date: Some(proration_date),
         ..PreviewDetails::default()

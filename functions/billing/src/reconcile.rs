@@ -15,13 +15,13 @@ use platform::{App, Error, Result};
 use crate::calls::Calls;
 use crate::store::BillingOfAll;
 use crate::store::reconciliations::{Difference, Reconciliation};
-use crate::{inbox, project};
+use crate::{inbox, project, send_usage};
 
 /// How far back the movements of money are compared: a run that failed is made good by the next.
 const COMPARED: Duration = Duration::from_secs(3 * 24 * 3_600);
 
-/// Compares every subscription and every open invoice that Stripe has, and what moved its balance lately, and keeps what came
-/// of it.
+/// Compares every subscription and every open invoice that Stripe has, what moved its balance lately, and the use of the day
+/// before, and keeps what came of it.
 ///
 /// # Errors
 /// What Stripe refuses.
@@ -59,6 +59,8 @@ pub async fn reconcile(app: &App, stripe: &Stripe, origin: &Origin) -> Result<Re
             all.note(&date, &difference).await?;
         }
     }
+    let (days, unequal) = send_usage::reconcile(app, stripe, origin).await?;
+    (checked, differing) = (checked + days, differing + unequal);
     app.count("ReconciliationDifferences", differing);
     let run = Reconciliation { date, checked, differing, ended_at: app.time() };
     all.conclude(&run).await?;

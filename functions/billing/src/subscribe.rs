@@ -11,7 +11,7 @@ use platform::{Error, Result};
 
 use crate::again::again;
 use crate::calls::{Action, Calls, Wanted, metadata};
-use crate::{checkout, customer, prices, project};
+use crate::{checkout, customer, meters, prices, project};
 
 /// A subscription that begins, and what pays its first invoice.
 #[derive(Debug)]
@@ -50,13 +50,18 @@ pub async fn begin(calls: &Calls<'_>, price: &str, quantity: u64, method: Option
     }
     let customer = customer::customer(calls).await?;
     let stripe_price = prices::price(calls.app, &calls.stripe, wanted).await?;
+    let metered = meters::prices(calls.app, &calls.stripe, wanted).await?;
     let new = NewSubscription {
         customer,
-        items: vec![ItemParams {
+        items: std::iter::once(ItemParams {
             price: Some(stripe_price),
             quantity: i64::try_from(quantity).ok(),
             ..ItemParams::default()
-        }],
+        })
+        .chain(
+            metered.into_iter().map(|(_, price)| ItemParams { price: Some(price), ..ItemParams::default() }),
+        )
+        .collect(),
         default_payment_method: method.map(str::to_owned),
         payment_behavior: Some(PaymentBehavior::DefaultIncomplete),
         payment_settings: Some(PaymentSettings {

@@ -211,6 +211,24 @@ card-expiring = توشك بطاقتك المنتهية بالأرقام { $last4
     .button = إضافة بطاقة
     .note = إن كان مصرفك قد أبلغنا ببطاقتك الجديدة فلا يلزمك فعل أي شيء.
 
+spend-cap = { $outcome ->
+    [stopped] بلغت سقف الإنفاق على { $meter } وتوقف الاستخدام
+    [reached] بلغت سقف الإنفاق على { $meter }
+   *[open] استُخدم { $percent }٪ من سقف الإنفاق على { $meter }
+}
+    .preheader = السقف هو { $amount }.
+    .title = { $outcome ->
+        [open] استُخدم { $percent }٪ من سقفك
+       *[reached] بلغت سقفك
+    }
+    .body = { $outcome ->
+        [stopped] بلغ استخدامك من { $meter } في Tenantry { $product } سقفك البالغ { $amount }. لا يمكن استخدام المزيد حتى يُرفع السقف أو تنتهي مدته.
+        [reached] بلغ استخدامك من { $meter } في Tenantry { $product } سقفك البالغ { $amount }. يستمر الاستخدام، فالسقف للتنبيه فقط.
+       *[open] بلغ استخدامك من { $meter } في Tenantry { $product } { $percent }٪ من سقفك البالغ { $amount }.
+    }
+    .button = عرض السقوف
+    .note = تصلك هذه الرسالة عند 50 و80 و100٪، مرة في كل مدة من مدد السقف.
+
 receipt = إيصالك { $number }
     .preheader = { $amount }، دُفعت في { $date }.
     .title = شكرًا على دفعتك

@@ -205,6 +205,24 @@ card-expiring = Your card ending in { $last4 } is about to expire
     .button = Add a card
     .note = If your bank has told us of your new card, you need not do anything.
 
+spend-cap = { $outcome ->
+    [stopped] Your cap on { $meter } is reached, and use has stopped
+    [reached] Your cap on { $meter } is reached
+   *[open] { $percent } % of your cap on { $meter } is used
+}
+    .preheader = The cap is { $amount }.
+    .title = { $outcome ->
+        [open] { $percent } % of your cap is used
+       *[reached] Your cap is reached
+    }
+    .body = { $outcome ->
+        [stopped] What you have used of { $meter } in Tenantry { $product } has come to your cap of { $amount }. Nothing more can be used until the cap is raised or its time is over.
+        [reached] What you have used of { $meter } in Tenantry { $product } has come to your cap of { $amount }. Use goes on: the cap only tells you.
+       *[open] What you have used of { $meter } in Tenantry { $product } has come to { $percent } % of your cap of { $amount }.
+    }
+    .button = See your caps
+    .note = You get this mail at 50, 80 and 100 %, once for each while that the cap is for.
+
 receipt = Your receipt { $number }
     .preheader = { $amount }, paid on { $date }.
     .title = Thank you for your payment

@@ -208,6 +208,24 @@ card-expiring = Votre carte se terminant par { $last4 } arrive à expiration
     .button = Ajouter une carte
     .note = Si votre banque nous a communiqué votre nouvelle carte, vous n’avez rien à faire.
 
+spend-cap = { $outcome ->
+    [stopped] Votre plafond pour { $meter } est atteint et l’usage est arrêté
+    [reached] Votre plafond pour { $meter } est atteint
+   *[open] { $percent } % de votre plafond pour { $meter } sont utilisés
+}
+    .preheader = Le plafond est de { $amount }.
+    .title = { $outcome ->
+        [open] { $percent } % de votre plafond sont utilisés
+       *[reached] Votre plafond est atteint
+    }
+    .body = { $outcome ->
+        [stopped] Votre usage de { $meter } dans Tenantry { $product } a atteint votre plafond de { $amount }. Plus rien ne peut être utilisé avant que le plafond soit relevé ou que sa période soit écoulée.
+        [reached] Votre usage de { $meter } dans Tenantry { $product } a atteint votre plafond de { $amount }. L’usage continue : le plafond ne fait que vous avertir.
+       *[open] Votre usage de { $meter } dans Tenantry { $product } a atteint { $percent } % de votre plafond de { $amount }.
+    }
+    .button = Voir vos plafonds
+    .note = Vous recevez ce message à 50, 80 et 100 %, une fois par période du plafond.
+
 receipt = Votre reçu { $number }
     .preheader = { $amount }, payés le { $date }.
     .title = Merci pour votre paiement

@@ -23,7 +23,10 @@ async fn every_route_answers_each_caller_as_recorded() {
     for (function, method, route) in routes {
         let sample: Value = serde_json::from_str(&tree::read(&function.sample())).unwrap();
         let path = cast.path(route, &sample);
-        let body = sample["body"].as_str().map(|body| serde_json::from_str::<Value>(body).unwrap());
+        // What was used long ago is refused; the samples' day becomes a day long ago.
+        let now = cast.stack.now().to_string();
+        let body = sample["body"].as_str().map(|body| body.replace("2026-11-21T03:40:00.000Z", &now));
+        let body = body.map(|body| serde_json::from_str::<Value>(&body).unwrap());
         let mut line = format!("{method:<6} {route:<42}");
         for (name, client) in &cast.people {
             let answer = call(client, method, &path, body.as_ref()).await;

@@ -37,6 +37,7 @@ pub(crate) async fn tell(stack: &Stack, story: &mut Story) {
     purchase(stack, story, &payer).await;
     changes(story, &payer).await;
     methods(stack, story, &payer).await;
+    used(stack, story, &payer, &staff).await;
     looked_after(stack, story, &staff).await;
 }
 
@@ -118,6 +119,16 @@ async fn methods(stack: &Stack, story: &mut Story, payer: &Client) {
     let later = Some(json!({"exp_month": 12, "exp_year": 2040}));
     story.tell(payer, "PATCH /v1/billing/payment-methods/{method}", &method, later).await;
     story.tell(payer, "DELETE /v1/billing/payment-methods/{method}", &method, None).await;
+}
+
+async fn used(stack: &Stack, story: &mut Story, payer: &Client, staff: &Client) {
+    let cap = json!({"window": "month", "hard": true, "limit": {"minor": 5_000, "currency": "usd"}});
+    story.tell(payer, "PUT /v1/billing/caps/{meter}", "/v1/billing/caps/sms_segments", Some(cap)).await;
+    let record = json!({"id": "message-1", "meter": "sms_segments", "quantity": "2", "at": stack.now()});
+    story.tell(payer, "POST /v1/usage", "/v1/usage", Some(json!({"records": [record]}))).await;
+    story.tell(payer, "GET /v1/usage", "/v1/usage?meter=sms_segments", None).await;
+    let whose = Some(json!({"org": payer.org()}));
+    story.tell(staff, "POST /v1/usage/{id}/void", "/v1/usage/message-1/void", whose).await;
 }
 
 async fn signed_up_for(stack: &Stack, email: &str, plan: &str) -> Client {

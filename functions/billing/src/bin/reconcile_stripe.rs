@@ -1,4 +1,4 @@
-//! Schedule `cron(0 3 * * ? *)`: compare subscriptions, open invoices and movements of money with Stripe, mend what differs, and keep a report.
+//! Schedule `cron(0 3 * * ? *)`: compare subscriptions, invoices, movements of money and metered use with Stripe, mend what can be, and keep a report.
 
 use billing::reconcile::reconcile;
 use platform::schedule::{self, Tick};

@@ -1,4 +1,4 @@
-//! `POST /v1/admin/catalog/sync`: bring the catalogue's products and prices to Stripe; what is there already is left alone.
+//! `POST /v1/admin/catalog/sync`: bring the catalogue's products, prices and meters to Stripe; what is there already is left alone.
 
 use billing::prices;
 use platform::auth::Operator;
@@ -15,6 +15,8 @@ struct Written {
     products: u32,
     /// Prices made.
     prices: u32,
+    /// Meters made.
+    meters: u32,
 }
 
 fn main() -> Exit {
@@ -24,5 +26,6 @@ fn main() -> Exit {
 async fn sync_catalog(app: App, _: Call<Operator>) -> Result<Reply<Written>> {
     let stripe = Stripe::of(&app).await?;
     let synced = prices::sync(&app, &stripe).await?;
-    Ok(Reply::ok(Written { products: synced.products, prices: synced.prices }))
+    let prices::Synced { products, prices, meters } = synced;
+    Ok(Reply::ok(Written { products, prices, meters }))
 }

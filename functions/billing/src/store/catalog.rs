@@ -43,4 +43,28 @@ impl BillingOfAll {
         let known = KnownPrice { stripe_price: stripe_price.to_owned(), minor };
         self.table.write(Write::put(keys::price(lookup_key), "price", &known)).await
     }
+
+    /// What Stripe calls the meter with this name.
+    ///
+    /// # Errors
+    /// `unavailable`, `internal`.
+    pub async fn meter(&self, name: &str) -> Result<Option<String>> {
+        let known = self.table.get::<KnownMeter>(&keys::meter(name)).await?;
+        Ok(known.map(|known| known.value.stripe_meter))
+    }
+
+    /// Remembers what Stripe calls a meter.
+    ///
+    /// # Errors
+    /// `unavailable`, `internal`.
+    pub async fn remember_meter(&self, name: &str, stripe_meter: &str) -> Result<()> {
+        let known = KnownMeter { stripe_meter: stripe_meter.to_owned() };
+        self.table.write(Write::put(keys::meter(name), "meter", &known)).await
+    }
+}
+
+/// A meter as Stripe knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct KnownMeter {
+    stripe_meter: String,
 }

@@ -158,6 +158,48 @@ pub fn price(lookup_key: &str) -> Key {
     Key::new(PRICES, format!("{PRICE}{lookup_key}"))
 }
 
+/// Use that was taken in, with the rest of its meter's day.
+#[must_use]
+pub fn usage_entry(org: OrgId, meter: &str, at: Timestamp, id: &str) -> Key {
+    Key::new(usage_day(org, meter, &day(at)), id)
+}
+
+/// That an id of use was taken in.
+#[must_use]
+pub fn usage_mark(org: OrgId, id: &str) -> Key {
+    Key::new(format!("USGID#{org}"), id)
+}
+
+/// How much of a meter was used in a while: one of several items that are summed up.
+#[must_use]
+pub fn usage_counter(org: OrgId, meter: &str, period: &str, shard: u64) -> Key {
+    Key::new(usage_counters(org, meter), format!("{period}#{shard}"))
+}
+
+/// A part of an hour of use.
+#[must_use]
+pub fn rollup(org: OrgId, meter: &str, hour: Timestamp, sequence: u32) -> Key {
+    Key::new(partition(org), format!("{}{hour}#{sequence:04}", rollups(meter)))
+}
+
+/// How much may be spent on a meter.
+#[must_use]
+pub fn cap(org: OrgId, meter: &str) -> Key {
+    Key::new(partition(org), format!("CAP#{meter}"))
+}
+
+/// A meter as Stripe knows it.
+#[must_use]
+pub fn meter(name: &str) -> Key {
+    Key::new(PRICES, format!("METER#{name}"))
+}
+
+/// The day that a moment lies in, in UTC.
+#[must_use]
+pub fn day(at: Timestamp) -> String {
+    at.to_string().chars().take(10).collect()
+}
+
 /// The index partition of what Stripe calls by this id.
 #[must_use]
 pub fn by_stripe(id: &str) -> String {
@@ -196,6 +238,23 @@ pub(super) fn ledger_shard(month: &str, shard: u128) -> String {
 /// The index partition of the subscriptions that ended in a month.
 pub(super) fn ended(month: &str) -> String {
     format!("ENDED#SUB#{month}")
+}
+
+pub(super) fn usage_day(org: OrgId, meter: &str, day: &str) -> String {
+    format!("USG#{org}#{meter}#{day}")
+}
+
+pub(super) fn usage_counters(org: OrgId, meter: &str) -> String {
+    format!("AGG#{org}#{meter}")
+}
+
+pub(super) fn rollups(meter: &str) -> String {
+    format!("ROLL#{meter}#")
+}
+
+/// The index partition of the parts that arrived at Stripe on a day.
+pub(super) fn arrived(day: &str, shard: u128) -> String {
+    format!("ARRIVED#{day}#{shard}")
 }
 
 pub(super) fn partition(org: OrgId) -> String {

@@ -23,6 +23,12 @@
 //! | comparison, what it found | `RECON#date` / `RUN`, `DIFF#id` | gsi1 `RECONCILIATIONS` |
 //! | how far events were read | `CUR#events` / `CUR` | |
 //! | price | `CAT#stripe` / `PRICE#key` | |
+//! | meter | `CAT#stripe` / `METER#name` | |
+//! | use of a day | `USG#o#meter#day` / id | |
+//! | id of use | `USGID#o` / id | |
+//! | count of use | `AGG#o#meter` / `D<day>#n`, `M<month>#n` | |
+//! | part of an hour of use | `ORG#o` / `ROLL#meter#hour#n` | gsi2 `DUE#ROLL#n`, then `ARRIVED#day#n` |
+//! | cap | `ORG#o` / `CAP#meter` | |
 //! | mark of a trial | `TRIALFP#<sha-256 of mailbox or domain>` / `MARK` | |
 
 pub mod accounts;
@@ -34,11 +40,13 @@ pub mod keys;
 pub mod ledger;
 pub mod ops;
 pub mod reconciliations;
+pub mod rollups;
 pub mod sites;
 pub mod slots;
 pub mod standing;
 pub mod subscriptions;
 pub mod trials;
+pub mod usage;
 
 use domain::OrgId;
 use domain::Timestamp;

@@ -14,7 +14,7 @@ use super::{BillingOfAll, keys};
 pub struct Reconciliation {
     /// The day, in UTC.
     pub date: String,
-    /// How many of Stripe's subscriptions, open invoices and movements of money were looked at.
+    /// How many of Stripe's subscriptions, open invoices, movements of money and days of metered use were looked at.
     pub checked: u64,
     /// How many of them were not as they were kept here.
     pub differing: u64,
@@ -22,20 +22,20 @@ pub struct Reconciliation {
     pub ended_at: Timestamp,
 }
 
-/// Something that was not as it was kept here; it is as Stripe has it since.
+/// Something that was not as it was kept here. It is as Stripe has it since; but for metered use, which people settle.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Difference {
-    /// Stripe's id of it.
+    /// Stripe's id of it; for metered use the meter, the day and the organisation.
     pub object: String,
     /// Whose it is.
     pub org: OrgId,
     /// Of which product, if of one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub product: Option<Product>,
-    /// Its status as it was kept here; absent if nothing was kept.
+    /// Its status, or how much was used, as it was kept here; absent if nothing was kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept: Option<String>,
-    /// Its status at Stripe.
+    /// Its status, or how much was used, at Stripe.
     pub found: String,
     /// When that was seen.
     pub at: Timestamp,

@@ -262,7 +262,7 @@ async fn the_catalogue_is_brought_to_stripe_once() {
     let path = "/v1/admin/catalog/sync";
     let first = staff.post_empty(path).await.ok();
     assert!(first["prices"].as_u64().unwrap() > 20, "{first}");
-    assert_eq!(staff.post_empty(path).await.ok(), json!({"products": 0, "prices": 0}));
+    assert_eq!(staff.post_empty(path).await.ok(), json!({"products": 0, "prices": 0, "meters": 0}));
     let prices = stack.stripe().objects("price");
     let launch = prices.iter().find(|price| price["lookup_key"] == LAUNCH).unwrap();
     assert_eq!((&launch["unit_amount"], &launch["currency"]), (&json!(29_900), &json!("usd")));

@@ -10,6 +10,9 @@ mod money;
 mod plans;
 mod subscriptions;
 mod trials;
+mod usage;
+mod usage_caps;
+mod usage_kills;
 mod webhooks;
 
 use local::Stack;

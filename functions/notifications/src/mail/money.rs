@@ -60,6 +60,20 @@ pub(super) fn arguments(
             arguments.set("last4", last4.clone());
             arguments.set("month", format!("{exp_month:02}/{exp_year}"));
         }
+        Notice::SpendCap { meter, percent, limit, hard, .. } => {
+            let title = catalog().meter(meter).map_or(meter.as_str(), |(_, meter)| meter.title.as_str());
+            arguments.set("meter", title.to_owned());
+            arguments.set("percent", percent.to_string());
+            arguments.set("amount", amount(*limit));
+            arguments.set(
+                "outcome",
+                match (*percent >= 100, *hard) {
+                    (false, _) => "open",
+                    (true, false) => "reached",
+                    (true, true) => "stopped",
+                },
+            );
+        }
         Notice::Receipt { number, paid, tax, paid_at, .. } => {
             arguments.set("number", number.clone());
             arguments.set("amount", amount(*paid));
@@ -100,6 +114,7 @@ pub(super) fn link(notice: &Notice, app: &str) -> String {
         Notice::AccessChanged { to: DunningState::Resolved, .. } => format!("{app}/billing"),
         Notice::AccessChanged { .. } | Notice::Refund { .. } => invoices(),
         Notice::CardExpiring { .. } => format!("{app}/billing/payment-methods"),
+        Notice::SpendCap { .. } => format!("{app}/billing/caps"),
         _ => format!("{app}/billing"),
     }
 }
@@ -146,6 +161,7 @@ fn product(notice: &Notice) -> Option<Product> {
         | Notice::PaymentFailed { product, .. }
         | Notice::PaymentActionRequired { product, .. }
         | Notice::AccessChanged { product, .. }
+        | Notice::SpendCap { product, .. }
         | Notice::Cancellation { product, .. } => Some(*product),
         _ => None,
     }

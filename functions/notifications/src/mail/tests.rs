@@ -68,6 +68,13 @@ fn money_notices() -> Vec<Notice> {
         paid_at: day,
         url: Some("https://stripe.example/in_1".to_owned()),
     };
+    let spend_cap = |percent, hard| Notice::SpendCap {
+        product: Product::Campaigns,
+        meter: "sms_segments".to_owned(),
+        percent,
+        limit: amount,
+        hard,
+    };
     let ending = |ending| Notice::Cancellation { product, plan: plan(), ending, on: Some(day) };
     vec![
         trial(1),
@@ -90,6 +97,9 @@ fn money_notices() -> Vec<Notice> {
             exp_month: 1,
             exp_year: 2027,
         },
+        spend_cap(80, true),
+        spend_cap(100, false),
+        spend_cap(100, true),
         receipt(0),
         receipt(21_650),
         Notice::Refund { amount },

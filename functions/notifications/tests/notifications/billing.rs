@@ -63,6 +63,13 @@ fn told() -> Vec<(&'static str, Value, &'static str)> {
             "Your card ending in 4242 is about to expire",
         ),
         (
+            "billing.spend_cap_reached",
+            json!({
+                "product": "campaigns", "meter": "sms_segments", "percent": 80, "limit": money(), "hard": true,
+            }),
+            "80 % of your cap on SMS segments is used",
+        ),
+        (
             "billing.invoice_paid",
             json!({
                 "product": "hosting", "invoice": "in_1", "number": "A-0001", "paid": money(),

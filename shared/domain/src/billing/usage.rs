@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::catalog::catalog;
 use super::events::SpendCapReached;
 use super::{Micro, Money, Product, Transition};
+use crate::accounts::{Access, Entitlements, ProductEntitlement};
 use crate::{OrgId, Refusal, Timestamp};
 
 /// How late use can be told: Stripe's meters look back no further.
@@ -16,7 +17,9 @@ pub const LATEST: Duration = Duration::from_secs(35 * 24 * 3_600);
 /// How far a clock elsewhere may be ahead.
 pub const AHEAD: Duration = Duration::from_secs(300);
 /// The most digits of a meter's value at Stripe, the point's places included.
-const MOST: Micro = Micro(999_999_999_999_999);
+pub const MOST: Micro = Micro(999_999_999_999_999);
+/// How the ids end of entries that take others back.
+const VOID: &str = ":void";
 /// The parts of a cap, in percent, that its owner hears of.
 pub const ALERTS: [u8; 3] = [50, 80, 100];
 
@@ -57,6 +60,24 @@ pub struct UsageEntry {
     /// Which entry it takes back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub void_of: Option<String>,
+    /// Which part of its hour it counts in; absent for what is not charged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<u32>,
+    /// Why it is kept and not charged; people settle it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flag: Option<Flag>,
+}
+
+/// Why use that happened is not charged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Flag {
+    /// It was told over 35 days later.
+    TooOld,
+    /// The organisation's plan does not hold it, or no longer.
+    NotEntitled,
+    /// It went beyond a hard cap.
+    BeyondCap,
 }
 
 /// How much may be spent on use in a while.
@@ -88,14 +109,68 @@ pub enum Window {
     Month,
 }
 
+/// What a cap is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewCap {
+    /// In which while.
+    pub window: Window,
+    /// Whether use stops at it, or is only told.
+    pub hard: bool,
+    /// How much, at the plan's price; what the plan includes counts too.
+    pub limit: Money,
+}
+
+impl NewCap {
+    /// The cap of a meter, in the place of the one there is.
+    ///
+    /// # Errors
+    /// 422 at `/limit/minor` when it is negative, at `/limit/currency` when the meter has no price in it.
+    pub fn of(&self, meter: &str, product: Product, before: Option<&Cap>) -> Result<Cap, Refusal> {
+        if self.limit.minor < 0 {
+            return Err(Refusal::invalid("/limit/minor", "expected no negative amount"));
+        }
+        let plans = &catalog().product(product).plans;
+        if !plans.iter().any(|plan| plan.meter_price(meter, self.limit.currency).is_some()) {
+            let message = "expected a currency that the meter has a price in";
+            return Err(Refusal::invalid("/limit/currency", message));
+        }
+        // Who only turns a hard cap into a soft one is not told its parts anew.
+        let same = before.filter(|cap| (cap.window, cap.limit) == (self.window, self.limit));
+        Ok(Cap {
+            meter: meter.to_owned(),
+            window: self.window,
+            hard: self.hard,
+            limit: self.limit,
+            alerted_in: same.and_then(|cap| cap.alerted_in),
+            alerted: same.map(|cap| cap.alerted.clone()).unwrap_or_default(),
+        })
+    }
+}
+
 impl UsageRecord {
     /// Takes it in.
     ///
     /// # Errors
     /// 422 at `/meter`, `/quantity` or `/id`; 422 at `/at` when it is over 35 days old or ahead of the clock.
     pub fn accept(&self, org: OrgId, source: &str, now: Timestamp) -> Result<UsageEntry, Refusal> {
+        let entry = self.keep(org, source, now)?;
+        if entry.flag == Some(Flag::TooOld) {
+            return Err(Refusal::invalid("/at", "expected no more than 35 days ago"));
+        }
+        Ok(entry)
+    }
+
+    /// Takes in what happened within the platform, and cannot be refused for coming late: it is flagged.
+    ///
+    /// # Errors
+    /// As [`UsageRecord::accept`], but for what is over 35 days old.
+    pub fn keep(&self, org: OrgId, source: &str, now: Timestamp) -> Result<UsageEntry, Refusal> {
         if self.id.is_empty() || self.id.len() > 100 || self.id.chars().any(char::is_control) {
             return Err(Refusal::invalid("/id", "expected 1 to 100 characters"));
+        }
+        if self.id.ends_with(VOID) {
+            return Err(Refusal::invalid("/id", "expected another end than `:void`"));
         }
         let Some((product, _)) = catalog().meter(&self.meter) else {
             return Err(Refusal::invalid("/meter", "expected the name of a meter"));
@@ -105,9 +180,6 @@ impl UsageRecord {
             let message = "expected a number that is not negative, of up to 15 digits, 6 of them decimals";
             return Err(Refusal::invalid("/quantity", message));
         };
-        if now.since(self.at) > LATEST {
-            return Err(Refusal::invalid("/at", "expected no more than 35 days ago"));
-        }
         if self.at.since(now) > AHEAD {
             return Err(Refusal::invalid("/at", "expected a moment that is not ahead"));
         }
@@ -121,8 +193,26 @@ impl UsageRecord {
             told_at: now,
             source: source.to_owned(),
             void_of: None,
+            part: None,
+            flag: (now.since(self.at) > LATEST).then_some(Flag::TooOld),
         })
     }
+}
+
+/// What the organisation may use of a meter's product.
+///
+/// # Errors
+/// 402 `plan_required`, 402 `plan_restricted`.
+pub fn entitled(product: Product, plan: &Entitlements) -> Result<&ProductEntitlement, Refusal> {
+    let held = plan.product(product.as_str()).ok_or_else(|| {
+        let message = format!("The organisation has no plan for {product}.");
+        Refusal::payment_required("plan_required", message)
+    })?;
+    if held.access != Access::Full {
+        let message = "The plan is restricted: nothing more can be used until the payment is settled.";
+        return Err(Refusal::payment_required("plan_restricted", message).with("plan", held.plan.as_str()));
+    }
+    Ok(held)
 }
 
 impl UsageEntry {
@@ -131,12 +221,20 @@ impl UsageEntry {
     /// # Errors
     /// 409 `usage_mismatch` for another one.
     pub fn repeats(&self, known: &Self) -> Result<(), Refusal> {
-        let same = (&self.meter, self.quantity, self.at) == (&known.meter, known.quantity, known.at);
-        if same {
-            return Ok(());
-        }
+        if self.substance() == known.substance() { Ok(()) } else { Err(self.mismatch()) }
+    }
+
+    /// The id was told before with something else under it.
+    #[must_use]
+    pub fn mismatch(&self) -> Refusal {
         let message = format!("The id {} was told before with another meter, quantity or time.", self.id);
-        Err(Refusal::conflict("usage_mismatch", message))
+        Refusal::conflict("usage_mismatch", message)
+    }
+
+    /// The same use, kept for people to settle.
+    #[must_use]
+    pub fn flagged(self, flag: Flag) -> Self {
+        Self { flag: Some(flag), part: None, ..self }
     }
 
     /// What tells an entry from another under the same id; its hash is what is kept for good.
@@ -159,13 +257,19 @@ impl UsageEntry {
             return Err(Refusal::conflict("already_billed", message));
         }
         Ok(Self {
-            id: format!("{}:void", self.id),
+            id: self.void_id(),
             quantity: Micro(-self.quantity.0),
             void_of: Some(self.id.clone()),
             source: source.to_owned(),
             told_at: now,
             ..self.clone()
         })
+    }
+
+    /// The id of the entry that takes this one back.
+    #[must_use]
+    pub fn void_id(&self) -> String {
+        format!("{}{VOID}", self.id)
     }
 
     /// The hour that it counts in.
@@ -200,6 +304,13 @@ impl Window {
 }
 
 impl Cap {
+    /// How much use the cap holds by a plan; `None` where the plan charges nothing for it.
+    #[must_use]
+    pub fn allowed_by(&self, product: Product, plan: &str) -> Option<Micro> {
+        let price = catalog().plan(product, plan)?.meter_price(&self.meter, self.limit.currency)?;
+        Some(self.allowed(price.unit_amount))
+    }
+
     /// How much use the cap holds at so many smallest units of its currency a unit: the most whose price is within it.
     #[must_use]
     pub fn allowed(&self, unit_amount: Micro) -> Micro {
@@ -285,6 +396,8 @@ mod tests {
         assert!(accept(&record("1"), NOW + LATEST).is_ok());
         let late = accept(&record("1"), NOW + LATEST + Duration::from_millis(1)).expect_err("too old");
         assert_eq!(pointer(late), "/at");
+        let kept = record("1").keep(OrgId::from_ulid(1), "test", NOW + LATEST + Duration::from_millis(1));
+        assert_eq!(kept.map(|entry| entry.flag), Ok(Some(Flag::TooOld)));
         assert!(accept(&record("1"), NOW - AHEAD).is_ok());
         assert!(accept(&record("1"), NOW - AHEAD - Duration::from_millis(1)).is_err());
     }
@@ -297,6 +410,8 @@ mod tests {
         for wrong in ["-1", "1.0000001", "1000000000", "1e3", "", "NaN"] {
             assert_eq!(accept(&record(wrong), NOW).map_err(pointer), Err("/quantity".to_owned()), "{wrong}");
         }
+        let void = UsageRecord { id: "msg-1:void".to_owned(), ..record("1") };
+        assert_eq!(accept(&void, NOW).map_err(pointer), Err("/id".to_owned()));
         let unknown = UsageRecord { meter: "steps".to_owned(), ..record("1") };
         assert_eq!(accept(&unknown, NOW).map_err(pointer), Err("/meter".to_owned()));
     }
@@ -329,6 +444,23 @@ mod tests {
             alerted_in: None,
             alerted: BTreeSet::new(),
         }
+    }
+
+    #[test]
+    fn a_cap_is_in_a_currency_that_the_meter_has_a_price_in() {
+        let wanted =
+            |minor, currency| NewCap { window: Window::Day, hard: true, limit: Money::new(minor, currency) };
+        let of = |new: NewCap, before: Option<&Cap>| new.of("sms_segments", Product::Campaigns, before);
+        assert_eq!(of(wanted(-1, Currency::USD), None).map_err(pointer), Err("/limit/minor".to_owned()));
+        let yen = "jpy".parse().expect("a currency");
+        assert_eq!(of(wanted(1, yen), None).map_err(pointer), Err("/limit/currency".to_owned()));
+        let told = Cap { alerted: BTreeSet::from([50]), alerted_in: Some(NOW), ..cap(100) };
+        let soft = NewCap { hard: false, ..wanted(100, Currency::USD) };
+        assert_eq!(of(soft, Some(&told)), Ok(Cap { hard: false, ..told.clone() }));
+        let larger = of(wanted(200, Currency::USD), Some(&told)).expect("sound");
+        assert!(larger.alerted.is_empty());
+        assert_eq!(cap(80).allowed_by(Product::Campaigns, "pro"), Some(Micro::whole(100)));
+        assert_eq!(cap(80).allowed_by(Product::Campaigns, "free"), None);
     }
 
     #[test]

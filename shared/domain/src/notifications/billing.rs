@@ -8,8 +8,8 @@ use crate::Event;
 use crate::billing::DunningState;
 use crate::billing::events::{
     AccessChanged, CardExpiring, InvoicePaid, PaymentActionRequired, PaymentFailed, RefundMade,
-    SubscriptionCanceled, SubscriptionChange, SubscriptionChanged, TrialCanceled, TrialConverted,
-    TrialExpired, TrialGraceBegun, TrialNoticeDue,
+    SpendCapReached, SubscriptionCanceled, SubscriptionChange, SubscriptionChanged, TrialCanceled,
+    TrialConverted, TrialExpired, TrialGraceBegun, TrialNoticeDue,
 };
 
 /// What an event of billing means.
@@ -24,6 +24,7 @@ pub(super) fn read(kind: &str, version: u32, data: Value) -> Result<Fact, NotUnd
         PaymentActionRequired::TYPE => Some(action_required(parse(version, data)?)),
         AccessChanged::TYPE => access_changed(parse(version, data)?),
         CardExpiring::TYPE => Some(card_expiring(parse(version, data)?)),
+        SpendCapReached::TYPE => Some(spend_cap(parse(version, data)?)),
         InvoicePaid::TYPE => receipt(parse(version, data)?),
         RefundMade::TYPE => Some(Notice::Refund { amount: parse::<RefundMade>(version, data)?.amount }),
         SubscriptionChanged::TYPE => changed(parse(version, data)?),
@@ -76,6 +77,11 @@ fn access_changed(event: AccessChanged) -> Option<Notice> {
 fn card_expiring(event: CardExpiring) -> Notice {
     let CardExpiring { brand, last4, exp_month, exp_year, .. } = event;
     Notice::CardExpiring { brand, last4, exp_month, exp_year }
+}
+
+fn spend_cap(event: SpendCapReached) -> Notice {
+    let SpendCapReached { product, meter, percent, limit, hard } = event;
+    Notice::SpendCap { product, meter, percent, limit, hard }
 }
 
 /// Nobody keeps a receipt for nothing.

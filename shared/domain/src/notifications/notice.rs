@@ -36,6 +36,8 @@ pub enum Template {
     AccessChanged,
     /// A card ends soon.
     CardExpiring,
+    /// Use came to a part of its cap.
+    SpendCap,
     /// An invoice was paid.
     Receipt,
     /// Money goes back.
@@ -183,6 +185,19 @@ pub enum Notice {
         /// That month's year.
         exp_year: u32,
     },
+    /// Use came to a part of its cap.
+    SpendCap {
+        /// Of which product.
+        product: Product,
+        /// What is counted.
+        meter: String,
+        /// Which part: 50, 80 or 100.
+        percent: u8,
+        /// The cap.
+        limit: Money,
+        /// Whether use stops at it.
+        hard: bool,
+    },
     /// An invoice was paid.
     Receipt {
         /// The invoice's number.
@@ -218,7 +233,7 @@ pub enum Notice {
 
 impl Template {
     /// Every mail.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Verification,
         Self::Welcome,
         Self::SiteReady,
@@ -232,6 +247,7 @@ impl Template {
         Self::PaymentActionRequired,
         Self::AccessChanged,
         Self::CardExpiring,
+        Self::SpendCap,
         Self::Receipt,
         Self::Refund,
         Self::Cancellation,
@@ -254,6 +270,7 @@ impl Template {
             Self::PaymentActionRequired => "payment-action-required",
             Self::AccessChanged => "access-changed",
             Self::CardExpiring => "card-expiring",
+            Self::SpendCap => "spend-cap",
             Self::Receipt => "receipt",
             Self::Refund => "refund",
             Self::Cancellation => "cancellation",
@@ -277,6 +294,7 @@ impl Template {
             | Self::PaymentActionRequired
             | Self::AccessChanged
             | Self::CardExpiring
+            | Self::SpendCap
             | Self::Receipt
             | Self::Refund
             | Self::Cancellation => Class::Transactional,
@@ -302,6 +320,7 @@ impl Notice {
             Self::PaymentActionRequired { .. } => Template::PaymentActionRequired,
             Self::AccessChanged { .. } => Template::AccessChanged,
             Self::CardExpiring { .. } => Template::CardExpiring,
+            Self::SpendCap { .. } => Template::SpendCap,
             Self::Receipt { .. } => Template::Receipt,
             Self::Refund { .. } => Template::Refund,
             Self::Cancellation { .. } => Template::Cancellation,

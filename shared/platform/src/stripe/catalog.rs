@@ -76,6 +76,16 @@ words! {
 }
 
 words! {
+    /// Whether each unit costs the same.
+    BillingScheme { PerUnit = "per_unit", Tiered = "tiered" }
+}
+
+words! {
+    /// Whether a tier's amount is that of the units in it, or of all.
+    TiersMode { Graduated = "graduated", Volume = "volume" }
+}
+
+words! {
     /// Whether a price holds its tax.
     TaxBehavior { Exclusive = "exclusive", Inclusive = "inclusive", Unspecified = "unspecified" }
 }
@@ -115,6 +125,9 @@ pub struct NewPrice {
     pub product: Option<String>,
     pub unit_amount: Option<i64>,
     pub unit_amount_decimal: Option<String>,
+    pub billing_scheme: Option<BillingScheme>,
+    pub tiers_mode: Option<TiersMode>,
+    pub tiers: Vec<Tier>,
     pub lookup_key: Option<String>,
     /// Whether the price that has the lookup key loses it.
     pub transfer_lookup_key: Option<bool>,
@@ -123,6 +136,17 @@ pub struct NewPrice {
     pub tax_behavior: Option<TaxBehavior>,
     pub active: Option<bool>,
     pub metadata: Metadata,
+}
+
+/// What units cost up to a number of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Tier {
+    /// A number, or `inf`.
+    pub up_to: String,
+    pub unit_amount: Option<i64>,
+    /// With up to twelve decimals.
+    pub unit_amount_decimal: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
