@@ -54,8 +54,7 @@ pub fn events(catalog: &Catalog, types: &BTreeMap<String, EventType>) -> String 
     page.push_str(
         "On the bus an event's source is `tenantry.<area>` and its detail-type is the name below; the detail is the envelope\n\
          `{id, type, v, org, at, actor, request_id, data}` with these fields as `data`. Types that no rule wants stay inside their\n\
-         area's queues or wait for a consumer. Of billing there are the rules so far:\n\
-         nothing emits its events yet.\n",
+         area's queues or wait for a consumer.\n",
     );
     for event in types.values() {
         let _ = write!(page, "\n## `{}`\n\n{}", event.name, event.meaning);

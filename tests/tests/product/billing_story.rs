@@ -47,12 +47,36 @@ async fn looked_after(stack: &Stack, story: &mut Story, staff: &Client) {
     let done = events.iter().find(|event| event["state"] == "done").unwrap();
     let replay = format!("/v1/admin/webhooks/{}/replay", text(done, "/id"));
     story.tell(staff, "POST /v1/admin/webhooks/{event}/replay", &replay, None).await;
+    story.tell(staff, "POST /v1/admin/webhooks/redrive", "/v1/admin/webhooks/redrive", None).await;
+    let charge = stack.table("billing").of_kind("charge").remove(0);
+    let refund = Some(json!({"amount": 100, "reason": "order_change", "reference": "ticket-1"}));
+    let path = format!("/v1/admin/invoices/{}/refunds", text(&charge, "/invoice"));
+    story.tell(staff, "POST /v1/admin/invoices/{invoice}/refunds", &path, refund).await;
+    stack.settle().await;
+    // What somebody does at Stripe without a word is a difference.
+    stack.stripe().webhooks().drop_all();
+    let form = format!("charge={}&amount=100", text(&charge, "/id"));
+    let (status, by_hand) = stack.stripe().request(&http::Method::POST, "/v1/refunds", &form);
+    assert_eq!(status, 200, "{by_hand}");
     let tick: Value =
         serde_json::from_str(&tests::tree::read("events/billing/reconcile_stripe.json")).unwrap();
     stack.invoke("reconcile_stripe", tick).await.unwrap();
     let date: String = stack.now().to_string().chars().take(10).collect();
     let path = format!("/v1/admin/reconciliations/{date}");
     story.tell(staff, "GET /v1/admin/reconciliations/{date}", &path, None).await;
+    story.tell(staff, "GET /v1/admin/reconciliations", "/v1/admin/reconciliations", None).await;
+    let route = "POST /v1/admin/reconciliations/{date}/differences/{object}/resolve";
+    let path = format!("{path}/differences/{}/resolve", text(&by_hand, "/id"));
+    story.tell(staff, route, &path, Some(json!({"note": "Support did it by hand."}))).await;
+
+    stack.stripe().webhooks().normal();
+    let dispute = stack.stripe().open_dispute(&text(&charge, "/id")).unwrap();
+    stack.settle().await;
+    story.tell(staff, "GET /v1/admin/disputes", "/v1/admin/disputes", None).await;
+    let path = format!("/v1/admin/disputes/{}/evidence", text(&dispute, "/id"));
+    let said = Some(json!({"explanation": "It was used on each day."}));
+    story.tell(staff, "POST /v1/admin/disputes/{dispute}/evidence", &path, said).await;
+    story.tell(staff, "GET /v1/admin/revenue", "/v1/admin/revenue", None).await;
     stack.settle().await;
 }
 
