@@ -14,7 +14,7 @@ async fn buy(stack: &Stack, person: &Client) -> Value {
     let checkout = person.post("/v1/billing/checkout", json!({"price": LAUNCH})).await.expect(201);
     let by = PaidBy::card("4242424242424242").country("DE").postal_code("10115");
     stack.stripe().pay_checkout(checkout["id"].as_str().unwrap(), &by).unwrap();
-    heard(&stack).await;
+    heard(stack).await;
     person.get("/v1/billing/invoices").await.ok()["items"][0].clone()
 }
 
