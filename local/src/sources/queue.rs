@@ -61,10 +61,11 @@ pub async fn poll(core: Arc<Core>, function: Function, source: QueueSource) {
         moves.borrow_and_update();
 
         let busy = core.activity.begin();
+        // Asked for before looking too: what falls due between the two would be seen by neither.
+        let due = core.cloud.sqs().next_due();
         let messages = gather(&core, &function, &source).await;
         if messages.is_empty() {
             drop((busy, permit));
-            let due = core.cloud.sqs().next_due();
             tokio::select! {
                 () = arrival => {}
                 _ = moves.changed() => {}

@@ -272,3 +272,25 @@ async fn without_stripes_page_the_browser_pays_with_a_secret() {
     assert_eq!(again, (409, "already_subscribed".to_owned()));
     audit::check(&stack).await;
 }
+
+#[tokio::test]
+async fn who_leaves_and_comes_back_has_paid_for_both() {
+    let stack = start().await;
+    let anna = subscribed(&stack, "anna@example.com").await;
+    assert_eq!(anna.delete(&format!("{HOSTING}?when=now")).await.ok()["status"], "canceled");
+    heard(&stack).await;
+    stack.travel(1).await;
+    let anna = back(&stack, &anna).await;
+    let checkout = anna.post("/v1/billing/checkout", json!({"price": LAUNCH})).await.expect(201);
+    let by = PaidBy::card("4242424242424242").country("US").postal_code("94103");
+    stack.stripe().pay_checkout(checkout["id"].as_str().unwrap(), &by).unwrap();
+    heard(&stack).await;
+    // The nightly comparison sees the old one beside the new one.
+    stack.travel(2).await;
+    heard(&stack).await;
+    assert_eq!(stack.stripe().objects("refund"), Vec::<Value>::new());
+    assert_eq!(held(&stack, &anna)["products"]["hosting"]["plan"], "launch");
+    let invoices = back(&stack, &anna).await.get("/v1/billing/invoices").await.ok();
+    assert_eq!(invoices["items"].as_array().unwrap().len(), 2, "{invoices}");
+    audit::check(&stack).await;
+}

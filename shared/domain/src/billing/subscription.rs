@@ -182,13 +182,18 @@ impl Subscription {
         let same = previous.filter(|previous| previous.observed.stripe_id == observed.stripe_id);
         let other = previous.filter(|_| same.is_none());
         if let Some(other) = other {
+            // Whoever left and came back: what is over has been paid for, and is no second one.
+            let is_over = observed.status.is_final();
+            if is_over && observed.started_at < other.observed.started_at {
+                return Ok(Projection { next: other.clone(), closed: None, event: None });
+            }
             if other.is_live() {
                 let message = format!("The organisation has another living subscription of {product}.");
                 return Err(Refusal::conflict("second_subscription", message)
                     .with("subscription", other.observed.stripe_id.as_str()));
             }
             // An old one's late events do not bring it back into the place of a newer one.
-            if observed.status.is_final() && observed.started_at <= other.observed.started_at {
+            if is_over && observed.started_at <= other.observed.started_at {
                 return Ok(Projection { next: other.clone(), closed: None, event: None });
             }
         }
