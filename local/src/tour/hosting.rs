@@ -2,8 +2,7 @@
 
 use std::cell::RefCell;
 
-use bytes::Bytes;
-use http::{HeaderMap, Method};
+use http::Method;
 use serde_json::{Value, json};
 
 use super::{Person, Tour, ensure, fine, note, shown, step, text};
