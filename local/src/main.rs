@@ -15,6 +15,7 @@ Tenantry on one machine.
 
   cargo run                              start, and keep data in .tenantry/
   cargo run -- tour                      play the main job from outside, on a running stack or one of its own
+  cargo run -- tour billing              play the life of a customer: trial, plan, unpaid invoice, end
   cargo run -- invoke <function> [file]  run one function once, with the event in the file
   cargo run -- openapi                   write openapi.json
   cargo run -- keys                      print a new signing secret and its public keys, for a deployment
@@ -29,7 +30,7 @@ const PORT: u16 = 4567;
 
 enum Command {
     Run,
-    Tour,
+    Tour(tour::Route),
     Invoke { function: String, event: Option<PathBuf> },
     Openapi,
     Keys,
@@ -75,7 +76,8 @@ fn arguments() -> Result<Arguments> {
     match words.as_slice() {
         [] => {}
         ["run"] => arguments.command = Command::Run,
-        ["tour"] => arguments.command = Command::Tour,
+        ["tour"] => arguments.command = Command::Tour(tour::Route::Hosting),
+        ["tour", "billing"] => arguments.command = Command::Tour(tour::Route::Billing),
         ["invoke", function] => {
             arguments.command = Command::Invoke { function: (*function).to_owned(), event: None }
         }
@@ -99,7 +101,7 @@ async fn obey(arguments: Arguments) -> Result<()> {
     match &arguments.command {
         Command::Help => say(HELP),
         Command::Run => run(&arguments).await?,
-        Command::Tour => tour::play(arguments.port, options(&arguments, false)?).await?,
+        Command::Tour(route) => tour::play(*route, arguments.port, options(&arguments, false)?).await?,
         Command::Invoke { function, event } => invoke(&arguments, function, event.as_ref()).await?,
         Command::Openapi => {
             let text = openapi::text(&openapi::document().await?)?;
@@ -149,6 +151,7 @@ Tenantry is up: {functions} functions, {} ms.
 
 Next:
   cargo run -- tour                          the main job, step by step
+  cargo run -- tour billing                  the life of a customer, in seconds
   curl {url}/v1/health
   curl {url}/v1/auth/signup -H 'content-type: application/json' \\
     -d '{{\"email\":\"anna@example.com\",\"password\":\"Test123!\",\"first_name\":\"Anna\"}}'

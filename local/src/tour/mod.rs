@@ -1,4 +1,8 @@
-//! The main job, played from outside over HTTP: from a sign-up to a site that is served.
+//! What customers live through, played from outside over HTTP: the main job, from a sign-up to a site that is served; and the
+//! life of a customer, from a trial to a plan and back.
+
+mod billing;
+mod hosting;
 
 use std::cell::RefCell;
 use std::io::Write;
@@ -21,11 +25,20 @@ const STRIDE: Duration = Duration::from_secs(15);
 /// Tries by real time before the clock is moved.
 const QUICK_LOOKS: u32 = 3;
 
+/// Which tour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Route {
+    /// The main job.
+    Hosting,
+    /// The life of a customer.
+    Billing,
+}
+
 /// Plays the tour against the stack that listens on the port, or against one of its own.
 ///
 /// # Errors
 /// Naming the step that was not as it should be.
-pub async fn play(port: u16, options: Options) -> Result<()> {
+pub async fn play(route: Route, port: u16, options: Options) -> Result<()> {
     let web = Web::new(format!("http://127.0.0.1:{port}"));
     let running = match web.send(Method::GET, "/_local/clock", &HeaderMap::new(), Bytes::new()).await {
         Ok(answer) if answer.json()["now"].is_string() => {
@@ -39,7 +52,10 @@ pub async fn play(port: u16, options: Options) -> Result<()> {
         }
     };
     let tour = Tour::new(web, port);
-    let result = tour.steps().await;
+    let result = match route {
+        Route::Hosting => tour.host().await,
+        Route::Billing => tour.live().await,
+    };
     drop(running);
     result?;
     say("\nThe tour is green.");
@@ -63,18 +79,6 @@ impl Tour {
         let word = crate::random::word();
         let email = format!("tour-{word}@example.com");
         Self { web, port, word, email }
-    }
-
-    async fn steps(&self) -> Result<()> {
-        let person = self.sign_up().await?;
-        self.verify(&person).await?;
-        let site = self.deploy(&person).await?;
-        let deployed = self.watch(&person, &site).await?;
-        self.browse(&deployed).await?;
-        self.bucket(&deployed).await?;
-        self.dns(&deployed).await?;
-        self.mail_identity(&person, &site, &deployed).await?;
-        self.announcement(&deployed).await
     }
 
     async fn sign_up(&self) -> Result<Person> {
@@ -118,147 +122,19 @@ impl Tour {
         ensure(me["user"]["email_verified"] == true, "the account knows that the address is confirmed")
     }
 
-    async fn deploy(&self, person: &Person) -> Result<String> {
-        step("Ask for a site");
-        let label = format!("tour-{}", self.word);
-        let operation = self
-            .api(Some(person), Method::POST, "/v1/hosting/sites", Some(json!({ "label": label })), 202)
-            .await?;
-        fine(&format!("{} is requested: {}", text(&operation, "/fqdn")?, text(&operation, "/id")?));
-        let answer = self
-            .send(Some(person), Method::POST, "/v1/hosting/sites", Some(json!({ "label": label })))
-            .await?;
-        ensure(
-            answer.status == 202,
-            "the same request with the same key is answered with the same operation",
-        )?;
-        ensure(answer.json()["id"] == operation["id"], "and makes nothing new")?;
-        text(&operation, "/site")
-    }
-
-    async fn watch(&self, person: &Person, site: &str) -> Result<Value> {
-        step("Watch it being built");
-        let path = format!("/v1/hosting/sites/{site}/deployment");
-        let shown = RefCell::new(String::new());
-        self.wait("the site to be built", async || {
-            let status = self.api(Some(person), Method::GET, &path, None, 200).await?;
-            let operation = status.get("operation").unwrap_or(&status);
-            let line = format!(
-                "{:>3} %  {}  {}",
-                operation["percent"],
-                operation["state"].as_str().unwrap_or_default(),
-                operation["step"].as_str().unwrap_or_default()
-            );
-            if *shown.borrow() != line {
-                note(&line);
-                shown.replace(line);
-            }
-            match operation["state"].as_str() {
-                Some("succeeded") => Ok(Some(())),
-                Some("needs_attention" | "compensating" | "compensated" | "failed") => {
-                    Err(Error::new(format!("building stopped: {}", operation["error"])))
-                }
-                _ => Ok(None),
-            }
-        })
-        .await?;
-        let site =
-            self.api(Some(person), Method::GET, &format!("/v1/hosting/sites/{site}"), None, 200).await?;
-        let site = site.get("site").cloned().unwrap_or(site);
-        ensure(site["state"] == "active", "the site is active")?;
-        Ok(site)
-    }
-
-    async fn browse(&self, site: &Value) -> Result<()> {
-        step("Open it in a browser");
-        let url = format!("http://{}:{}/", text(site, "/fqdn")?, self.port);
-        self.wait("the site's page", async || {
-            let answer = self.web.browse(&url).await?;
-            Ok((answer.status == 200 && !answer.body.is_empty()).then_some(()))
-        })
-        .await?;
-        fine(&format!("{url} answers"));
-        let other = format!("http://nobody-{}.{}/", self.word, crate::stack::SITES_DOMAIN);
-        let answer = self.web.browse(&other).await?;
-        ensure(answer.status != 200, "a name that nobody has does not")
-    }
-
-    async fn bucket(&self, site: &Value) -> Result<()> {
-        step("Look at its bucket");
-        let bucket = text(site, "/bucket")?;
-        let versioning = self.aws("s3", &format!("/{bucket}?versioning")).await?;
-        ensure(versioning.text().contains("<Status>Enabled</Status>"), "it keeps versions")?;
-        let block = self.aws("s3", &format!("/{bucket}?publicAccessBlock")).await?.text();
-        let private = ["BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"];
-        ensure(private.iter().all(|rule| block.contains(&format!("<{rule}>true</{rule}>"))), "it is private")
-    }
-
-    async fn dns(&self, site: &Value) -> Result<()> {
-        step("Look at its DNS records");
-        let name = text(site, "/fqdn")?;
-        let found = self
-            .wait("the DNS records to be in sync", async || {
-                let all = self.local("dns").await?;
-                let own = |record: &&Value| {
-                    record["name"].as_str().is_some_and(|known| known.trim_end_matches('.').ends_with(&name))
-                };
-                let records: Vec<&Value> = all.as_array().into_iter().flatten().filter(own).collect();
-                let synced = records.iter().all(|record| record["in_sync"] == true);
-                let lines = records
-                    .iter()
-                    .map(|record| format!("{} {}", shown(&record["type"]), shown(&record["name"])));
-                let lines: Vec<String> = lines.collect();
-                Ok((synced && lines.iter().any(|line| line.starts_with("A "))).then_some(lines))
-            })
-            .await?;
-        for line in &found {
-            note(line);
-        }
-        fine("all changes are INSYNC");
-        Ok(())
-    }
-
-    async fn mail_identity(&self, person: &Person, site: &str, deployed: &Value) -> Result<()> {
-        step("Wait until mail from its name is believed (DKIM)");
-        let domain = text(deployed, "/fqdn")?;
-        let seen = RefCell::new(Vec::<String>::new());
-        self.wait("the mail domain to be verified", async || {
-            let identities = self.local("identities").await?;
-            let mut known = identities.as_array().into_iter().flatten();
-            let found = known.find(|identity| identity["name"].as_str() == Some(&domain));
-            let ses = found.map_or("absent", |identity| shown(&identity["dkim"])).to_lowercase();
-            let path = format!("/v1/hosting/sites/{site}");
-            let view = self.api(Some(person), Method::GET, &path, None, 200).await?;
-            let ours = view.pointer("/mail/state").map_or("absent", shown).to_owned();
-            if seen.borrow().last() != Some(&ours) {
-                note(&format!("the site says {ours}, SES says {ses}"));
-                seen.borrow_mut().push(ours.clone());
-            }
-            Ok((ses == "success" && ours == "verified").then_some(()))
-        })
-        .await?;
-        ensure(seen.borrow().iter().any(|state| state == "pending"), "it was pending, and is verified")
-    }
-
-    async fn announcement(&self, site: &Value) -> Result<()> {
-        step("Receive the mail that the site is ready");
-        let name = text(site, "/fqdn")?;
-        let subject = self
-            .wait("the mail about the site", async || {
-                let mail = self.mail(|mail| mail["text"].to_string().contains(&name)).await?;
-                Ok(mail.and_then(|mail| mail["subject"].as_str().map(str::to_owned)))
-            })
-            .await?;
-        fine(&format!("received: {subject}"));
-        let dead = self.local("queues").await?;
-        let left: u64 = dead
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter(|queue| queue["holds_dead_letters"] == true)
-            .filter_map(|queue| queue["visible"].as_u64())
-            .sum();
+    async fn no_dead_letters(&self) -> Result<()> {
+        let queues = self.local("queues").await?;
+        let all = queues.as_array().into_iter().flatten();
+        let dead = all.filter(|queue| queue["holds_dead_letters"] == true);
+        let left: u64 = dead.filter_map(|queue| queue["visible"].as_u64()).sum();
         ensure(left == 0, "no dead letters are left")
+    }
+
+    /// Moves the stack's clock.
+    async fn forward(&self, span: Duration) -> Result<()> {
+        let body = json!({ "advance_seconds": span.as_secs() }).to_string();
+        let answer = self.web.send(Method::POST, "/_local/clock", &HeaderMap::new(), body.into()).await?;
+        ensure_quietly(answer.status == 200, &format!("moving the clock: {}", answer.text()))
     }
 
     /// Looks until there is something, moving the stack's clock where waiting would be long.
@@ -275,9 +151,7 @@ impl Tour {
                 tokio::time::sleep(Duration::from_millis(100 << looks)).await;
                 continue;
             }
-            let body = json!({ "advance_seconds": STRIDE.as_secs() }).to_string();
-            let answer = self.web.send(Method::POST, "/_local/clock", &HeaderMap::new(), body.into()).await?;
-            ensure_quietly(answer.status == 200, &format!("moving the clock: {}", answer.text()))?;
+            self.forward(STRIDE).await?;
             moved += STRIDE;
         }
         Err(Error::new(format!("waited {} min of the stack's time in vain for {what}", moved.as_secs() / 60)))
@@ -342,7 +216,8 @@ impl Tour {
             headers
                 .insert(AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {}", person.token.borrow()))?);
             if method != Method::GET {
-                headers.insert("idempotency-key", HeaderValue::from_str(&format!("tour-{}", self.word))?);
+                let key = format!("tour-{}{}", self.word, path.replace('/', "-"));
+                headers.insert("idempotency-key", HeaderValue::from_str(&key)?);
             }
         }
         if body.is_some() {
