@@ -182,6 +182,7 @@ async fn a_pause_shuts_the_door_until_it_is_over() {
     assert_eq!(anna.post_empty(&format!("{HOSTING}/pause")).await.ok()["status"], "paused");
     heard(&stack).await;
     assert_eq!(held(&stack, &anna)["products"]["hosting"]["access"], "none");
+    assert_eq!(held(&stack, &anna)["products"]["hosting"]["paused"], true, "nothing of theirs may go");
     assert_eq!(anna.post_empty(&format!("{HOSTING}/resume")).await.ok()["status"], "active");
     heard(&stack).await;
     assert_eq!(held(&stack, &anna)["products"]["hosting"]["access"], "full");

@@ -31,6 +31,9 @@ pub struct ProductEntitlement {
     /// Until when full access is full; from then on it reads as `read_only`. A trial's end, which needs no sweep to count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub full_until: Option<Timestamp>,
+    /// Whether the organisation paused it of its own will: nothing is owed, and nothing of theirs may be taken away.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub paused: bool,
     /// Whether the product's machines are shared with other organisations.
     #[serde(default)]
     pub mode: Mode,
@@ -88,6 +91,7 @@ impl Entitlements {
         let hosting = ProductEntitlement {
             plan: "trial".to_owned(),
             access: Access::Full,
+            paused: false,
             full_until: None,
             mode: Mode::Shared,
             limits: limits.map(|(name, limit)| (name.to_owned(), Limit::Count(limit))).into(),

@@ -251,6 +251,7 @@ impl Plan {
         ProductEntitlement {
             plan: self.name.clone(),
             access,
+            paused: false,
             full_until: None,
             mode: self.mode,
             limits: self.limits.clone(),

@@ -88,12 +88,14 @@ pub fn subscription_access(subscription: &Subscription, dunning: &[Dunning]) -> 
 
 fn subscribed(subscription: &Subscription, access: Access) -> ProductEntitlement {
     let plan = catalog().plan(subscription.product, &subscription.plan);
+    let paused = subscription.observed.status == SubscriptionStatus::Paused;
     match plan {
-        Some(plan) => plan.entitlement(access),
+        Some(plan) => ProductEntitlement { paused, ..plan.entitlement(access) },
         // A price that the catalogue does not know holds nothing that could be counted.
         None => ProductEntitlement {
             plan: subscription.plan.clone(),
             access,
+            paused,
             full_until: None,
             mode: crate::accounts::Mode::default(),
             limits: BTreeMap::new(),

@@ -300,7 +300,8 @@ impl Site {
             },
             None => Desired { run, version, ..self.desired.clone() },
         };
-        let unpaid_since = if open.is_some() { None } else { self.unpaid_since.or(Some(now)) };
+        let is_paused = hosting.is_some_and(|hosting| hosting.paused);
+        let unpaid_since = if open.is_some() || is_paused { None } else { self.unpaid_since.or(Some(now)) };
         Some(Self { desired, unpaid_since, stays: false, ..self.clone() })
     }
 

@@ -126,6 +126,15 @@ fn what_is_kept_goes_when_its_time_is_over() {
 }
 
 #[test]
+fn what_is_paused_is_off_and_stays_for_as_long_as_it_is() {
+    let paused = ProductEntitlement { paused: true, ..paid(Access::None, Mode::Dedicated) };
+    let site = active().entitled(2, Some(&paused), NOW).expect("newer");
+    assert_eq!((site.desired.run, site.unpaid_since), (Run::Suspended, None));
+    let down = Site { state: SiteState::Suspended, ..site };
+    assert!(down.abandon(Request { now: NOW + RETENTION, ..request(9) }).is_none());
+}
+
+#[test]
 fn what_nobody_pays_for_goes_when_its_time_is_over() {
     let later = NOW + RETENTION;
     let at = |now| Request { now, ..request(9) };
