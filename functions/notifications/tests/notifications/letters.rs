@@ -128,8 +128,8 @@ async fn a_failed_build_is_told_once_it_matters_to_the_customer() {
         (1, "hosting.operation_failed", waits),
         (2, "hosting.operation_failed", stuck),
         (3, "hosting.operation_failed", removal),
-        (4, "hosting.operation_rolled_back", json!({})),
-        (5, "hosting.operation_rolled_back", json!({"failure": failure()})),
+        (4, "hosting.operation_rolled_back", json!({"kind": "provision"})),
+        (5, "hosting.operation_rolled_back", json!({"kind": "provision", "failure": failure()})),
     ] {
         tell(&stack, operation_event(id, kind, &anna, more)).await;
     }
