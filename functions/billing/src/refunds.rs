@@ -47,7 +47,8 @@ pub async fn give_back(
     let note = match calls.join(Action::Refund, &entity).await? {
         Some(note) => note,
         None => {
-            let minor = minor.unwrap_or_else(|| charge.left());
+            // Where nothing is left, even the least is too much.
+            let minor = minor.unwrap_or_else(|| charge.left().max(1));
             let reserved = charge.refund(reference, minor)?;
             let pairs = [("org", charge.org.to_string()), ("reference", reference.to_owned())];
             let form = json!({
