@@ -1,11 +1,10 @@
 //! Accounts: what is written on invoices, and what there is to see of them.
 
-use domain::Timestamp;
 use domain::billing::{Account, AccountUpdate};
-use platform::store::Stored;
+use domain::{StripeOpId, Timestamp};
+use platform::store::{Stored, Write, again};
 use platform::{Error, Result};
 
-use crate::again::again;
 use crate::calls::{Action, Calls, Wanted};
 use crate::customer;
 use crate::store::Billing;
@@ -34,27 +33,21 @@ pub async fn update(
     update: &AccountUpdate,
     expected: Option<u64>,
 ) -> Result<Stored<Account>> {
-    let (customer, changed) = again(async || {
+    again(async || {
         let stored = calls.billing.account().await?;
         if expected.is_some_and(|expected| expected != stored.version) {
             let message = "The account was changed since it was read.";
             return Err(Error::refused("version_conflict", message));
         }
         let changed = stored.update(update.clone())?;
-        calls.billing.write([platform::store::Write::replace(&stored, &changed)]).await?;
-        Ok((stored.stripe_customer.clone(), (changed, stored.version + 1)))
+        let write = Write::replace(&stored, &changed);
+        let Some(customer) = &stored.stripe_customer else { return calls.billing.write([write]).await };
+        // Of two who change it at once, each has a call of its own.
+        let entity = format!("{}:{}", stored.version, calls.origin.id::<StripeOpId>());
+        let path = format!("/v1/customers/{customer}");
+        let call = Wanted::new(Action::CustomerUpdate, entity, path, &customer::params(&changed))?;
+        calls.make(call, vec![write]).await.map(drop)
     })
     .await?;
-    if let Some(customer) = customer {
-        let (account, version) = &changed;
-        let form = serde_json::to_value(customer::params(account)).map_err(Error::caused)?;
-        let call = Wanted {
-            action: Action::CustomerUpdate,
-            entity: version.to_string(),
-            path: format!("/v1/customers/{customer}"),
-            form,
-        };
-        calls.make(call, Vec::new()).await?;
-    }
     calls.billing.account().await
 }

@@ -12,21 +12,21 @@ use std::collections::BTreeMap;
 use domain::billing::stripe_op::OpError;
 use domain::billing::{Call, OpState, OpTrigger, StripeOp};
 use platform::event::Origin;
-use platform::store::{Stored, Write};
+use platform::store::{Stored, Write, again};
 use platform::stripe::{Stripe, StripeError, StripeErrorKind};
 use platform::{App, Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::Billing;
-use crate::again::again;
 use crate::effects;
 
 /// The metadata by which an object is found that was made by a call whose answer was lost.
 pub const MARK: &str = "tenantry_call";
 
 /// What a call does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Action {
     /// Makes the organisation's customer.
     Customer,
@@ -61,6 +61,24 @@ pub struct Wanted {
     pub path: String,
     /// What it says.
     pub form: Value,
+    /// What is to be said of what it makes, whatever happens to its maker: the path takes its id in the place of `{id}`.
+    pub then: Option<Next>,
+}
+
+impl Wanted {
+    /// A call that nothing follows.
+    ///
+    /// # Errors
+    /// `internal` for a form that is none.
+    pub fn new(
+        action: Action,
+        entity: impl Into<String>,
+        path: impl Into<String>,
+        form: &impl Serialize,
+    ) -> Result<Self> {
+        let form = serde_json::to_value(form).map_err(Error::caused)?;
+        Ok(Self { action, entity: entity.into(), path: path.into(), form, then: None })
+    }
 }
 
 /// What is stored of a call.
@@ -68,6 +86,19 @@ pub struct Wanted {
 pub(crate) struct Recorded {
     pub(crate) path: String,
     pub(crate) form: Value,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) then: Option<Next>,
+}
+
+/// A call that follows another one, to the same entity.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Next {
+    /// What it does.
+    pub action: Action,
+    /// Where to.
+    pub path: String,
+    /// What it says.
+    pub form: Value,
 }
 
 /// One organisation's calls.
@@ -127,7 +158,7 @@ impl Calls<'_> {
     /// # Errors
     /// What Stripe refuses; `version_conflict` if the writes' conditions fail.
     pub async fn make(&self, wanted: Wanted, with: Vec<Write>) -> Result<Value> {
-        let Wanted { action, entity, path, mut form } = wanted;
+        let Wanted { action, entity, path, mut form, then } = wanted;
         let before = self.billing.op(action.as_str(), &entity).await?;
         if let Some(stored) = before.as_ref().filter(|stored| stored.state != OpState::Failed) {
             return self.go_on(stored).await?.ok_or(Error::Conflict);
@@ -136,7 +167,7 @@ impl Calls<'_> {
         if takes_metadata(action) {
             form["metadata"][MARK] = format!("{org}:{}:{entity}", action.as_str()).into();
         }
-        let params = serde_json::to_value(Recorded { path, form }).map_err(Error::caused)?;
+        let params = serde_json::to_value(Recorded { path, form, then }).map_err(Error::caused)?;
         let op = StripeOp::new(self.origin.id(), org, action.as_str(), &entity, params, self.origin.now);
         // One that failed for good is made anew, under a key of its own.
         let op = StripeOp { generation: before.as_ref().map_or(1, |before| before.generation + 1), ..op };
@@ -146,6 +177,24 @@ impl Calls<'_> {
             Err(Error::Conflict) => self.join(action, &entity).await?.ok_or(Error::Conflict),
             Err(error) => Err(error),
         }
+    }
+
+    /// The write of a call that is to be made once that is stored; made by [`Calls::join`], or by whoever finds it due.
+    ///
+    /// # Errors
+    /// `internal`.
+    pub(crate) fn planned(&self, entity: &str, next: Next) -> Result<Write> {
+        let Next { action, path, form } = next;
+        let params = serde_json::to_value(Recorded { path, form, then: None }).map_err(Error::caused)?;
+        let op = StripeOp::new(
+            self.origin.id(),
+            self.billing.org(),
+            action.as_str(),
+            entity,
+            params,
+            self.origin.now,
+        );
+        Ok(self.billing.planned_op(&op))
     }
 
     /// Makes a call again that was stored before. `None` if there is none, or it failed for good.
@@ -167,6 +216,12 @@ impl Calls<'_> {
         match (stored.state, stored.next_call(self.origin.now)) {
             (OpState::Done, _) => Ok(Some(json!({ "id": stored.result }))),
             (_, Call::Nothing) => Ok(None),
+            (_, Call::Send) if effects::is_overtaken(self, stored).await? => {
+                let sent = stored.step(&OpTrigger::Sending, self.origin.now);
+                let done = sent.step(&OpTrigger::Succeeded { result: String::new() }, self.origin.now);
+                self.billing.end_op(stored, &done, Vec::new()).await?;
+                Ok(Some(json!({ "id": "" })))
+            }
             (_, Call::Send) => self.again(stored).await.map(Some),
             (_, Call::LookUp) => match effects::look_up(self, stored).await? {
                 Some(object) => self
@@ -193,7 +248,7 @@ impl Calls<'_> {
     }
 
     async fn send(&self, op: &StripeOp) -> Result<Value> {
-        let Recorded { path, form } = serde_json::from_value(op.params.clone()).map_err(Error::caused)?;
+        let Recorded { path, form, .. } = serde_json::from_value(op.params.clone()).map_err(Error::caused)?;
         match self.stripe.post::<Value>(&path, &form, &op.key()).await {
             Ok(object) => self.finished(op, OpTrigger::Succeeded { result: id_of(&object) }, &object).await,
             Err(error) => {

@@ -3,12 +3,11 @@
 use domain::Refusal;
 use domain::billing::checkout::SESSION_LASTS;
 use domain::billing::{CheckoutSlot, PriceRef, SlotState, SlotTrigger, Wanted as Purchase, Wish, catalog};
-use platform::store::Stored;
+use platform::store::{Stored, again};
 use platform::stripe::checkout::{CustomerUpdate, LineItem, Mode, NewSession, SubscriptionData};
 use platform::stripe::{Enabled, StripeErrorKind};
 use platform::{Error, Result};
 
-use crate::again::again;
 use crate::calls::{Action, Calls, Wanted, metadata};
 use crate::effects::checkout_entity;
 use crate::{customer, meters, prices, project};
@@ -16,7 +15,7 @@ use crate::{customer, meters, prices, project};
 /// Opens a checkout, or finds the one that is open.
 ///
 /// # Errors
-/// 422 `/price`; 409 `already_subscribed`, `checkout_completing`, `checkout_opening`, `account_not_ready`; what Stripe refuses.
+/// 422 `/price`; 409 `already_subscribed`, `checkout_completing`, `checkout_opening`, `account_not_ready`, `currency_fixed`; what Stripe refuses.
 pub async fn open(
     calls: &Calls<'_>,
     price: &str,
@@ -25,6 +24,7 @@ pub async fn open(
 ) -> Result<Stored<CheckoutSlot>> {
     let unknown = || Refusal::invalid("/price", "expected the lookup key of a price; see GET /v1/plans");
     let wanted = catalog().price(price).ok_or_else(unknown)?;
+    calls.billing.account().await?.ensure_pays_in(wanted.price.currency)?;
     let customer = customer::customer(calls).await?;
     let mut lines = vec![prices::price(calls.app, &calls.stripe, wanted).await?];
     lines.extend(meters::prices(calls.app, &calls.stripe, wanted).await?.into_iter().map(|(_, price)| price));
@@ -42,12 +42,8 @@ pub async fn open(
         match slot.want(&purchase, now)? {
             Wish::Open(opening) => {
                 let session = session(calls, wanted, &opening, &customer, &lines, app_url);
-                let call = Wanted {
-                    action: Action::Checkout,
-                    entity: checkout_entity(wanted.product, opening.attempt),
-                    path: "/v1/checkout/sessions".to_owned(),
-                    form: serde_json::to_value(session).map_err(Error::caused)?,
-                };
+                let entity = checkout_entity(wanted.product, opening.attempt);
+                let call = Wanted::new(Action::Checkout, entity, "/v1/checkout/sessions", &session)?;
                 calls.make(call, vec![billing.opened(stored.as_ref(), &opening)]).await?;
             }
             Wish::Join => {

@@ -3,9 +3,8 @@
 //! What a repeat cannot make worse is said straight away, under a key made of the subscription's version. What costs money is
 //! a stored call ([`crate::calls`]). Afterwards the subscription is looked at: what is stored here comes from Stripe alone.
 
-use domain::QuoteId;
 use domain::billing::{Command, PlannedChange, Product, Quote, Subscription};
-use platform::store::Stored;
+use platform::store::{Stored, Write};
 use platform::stripe::schedule::{PhaseItemParams, PhaseParams, ReleaseSchedule, ScheduleUpdate};
 use platform::stripe::subscription::{
     CancelSubscription, ItemParams, PauseSubscription, PaymentBehavior, ProrationBehavior,
@@ -14,8 +13,8 @@ use platform::stripe::subscription::{
 use platform::stripe::{Enabled, StripeError};
 use platform::{Error, Result};
 
-use crate::calls::{Action, Calls, Wanted};
-use crate::{meters, prices, project};
+use crate::calls::{Action, Calls, Next, Wanted};
+use crate::{meters, prices, project, send_usage};
 
 /// Says a command about a subscription, and looks what became of it.
 ///
@@ -31,12 +30,8 @@ pub async fn say(
     let said: Result<(), StripeError> = match command {
         Command::Nothing => return again(calls, stored.product).await,
         Command::CancelNow => {
-            let params = CancelSubscription { prorate: Some(false), ..CancelSubscription::default() };
-            match stripe.subscriptions().cancel(id, &params).await {
-                // It has ended meanwhile.
-                Err(error) if error.is_not_found() => Ok(()),
-                done => done.map(drop),
-            }
+            end(calls, stored.product, id).await?;
+            Ok(())
         }
         Command::CancelAtPeriodEnd | Command::UndoCancel => {
             let ends = command == Command::CancelAtPeriodEnd;
@@ -64,20 +59,47 @@ pub async fn say(
     again(calls, stored.product).await
 }
 
-/// Makes the change of a quote that was taken.
+/// Ends a subscription at once. What was used of it is on its last invoice; what was paid ahead does not come back.
 ///
 /// # Errors
-/// `declined` (402); what Stripe refuses.
+/// What Stripe refuses.
+pub async fn end(calls: &Calls<'_>, product: Product, stripe_id: &str) -> Result<()> {
+    send_usage::settle(calls, product).await?;
+    let params =
+        CancelSubscription { invoice_now: Some(true), prorate: Some(false), ..CancelSubscription::default() };
+    match calls.stripe.subscriptions().cancel(stripe_id, &params).await {
+        // It has ended meanwhile.
+        Err(error) if error.is_not_found() => Ok(()),
+        done => done.map(drop).map_err(Error::from),
+    }
+}
+
+/// Makes the change of a quote. What `taken` writes is stored with the call, or before it.
+///
+/// # Errors
+/// `declined` (402); what `taken` and Stripe refuse.
 pub async fn change(
     calls: &Calls<'_>,
     stored: &Stored<Subscription>,
     quote: &Quote,
+    taken: Vec<Write>,
 ) -> Result<Stored<Subscription>> {
     let PlannedChange { command, to, quantity, .. } = &quote.change;
+    let entity = quote.id.to_string();
     match command {
-        Command::UpdateNow => update(calls, stored, quote, to, *quantity).await?,
-        Command::Schedule => schedule(calls, stored, quote, to, *quantity).await?,
-        other => return say(calls, stored, *other).await,
+        Command::UpdateNow => {
+            let wanted = update(calls, stored, quote, to, *quantity).await?;
+            calls.make(wanted, taken).await?;
+        }
+        Command::Schedule => {
+            let wanted = schedule(calls, stored, entity.clone(), to, *quantity).await?;
+            calls.make(wanted, taken).await?;
+            calls.join(Action::SchedulePhases, &entity).await?;
+        }
+        other => {
+            calls.billing.write(taken).await?;
+            return say(calls, stored, *other).await;
+        }
     }
     again(calls, stored.product).await
 }
@@ -88,7 +110,7 @@ async fn update(
     quote: &Quote,
     to: &str,
     quantity: u64,
-) -> Result<()> {
+) -> Result<Wanted> {
     let update = SubscriptionUpdate {
         items: items(calls, stored, to, quantity).await?,
         proration_behavior: Some(ProrationBehavior::AlwaysInvoice),
@@ -98,20 +120,17 @@ async fn update(
         ..SubscriptionUpdate::default()
     };
     let path = format!("/v1/subscriptions/{}", stored.observed.stripe_id);
-    call(calls, Action::Change, quote.id, path, serde_json::to_value(update)).await.map(drop)
+    Wanted::new(Action::Change, quote.id.to_string(), path, &update)
 }
 
+/// Stripe makes a schedule of a subscription as it is, and takes what is to change in a second call.
 async fn schedule(
     calls: &Calls<'_>,
     stored: &Stored<Subscription>,
-    quote: &Quote,
+    entity: String,
     to: &str,
     quantity: u64,
-) -> Result<()> {
-    let from = serde_json::json!({"from_subscription": stored.observed.stripe_id});
-    let path = "/v1/subscription_schedules".to_owned();
-    let made = call(calls, Action::Schedule, quote.id, path, Ok(from)).await?;
-    let id = made["id"].as_str().ok_or_else(|| Error::internal("a schedule without an id"))?;
+) -> Result<Wanted> {
     let old = item(calls, stored, &stored.observed.price, stored.observed.quantity).await?;
     let new = item(calls, stored, to, quantity).await?;
     let by_use = stored.observed.items.iter().filter(|item| item.quantity.is_none());
@@ -135,8 +154,14 @@ async fn schedule(
         ],
         ..ScheduleUpdate::default()
     };
-    let path = format!("/v1/subscription_schedules/{id}");
-    call(calls, Action::SchedulePhases, quote.id, path, serde_json::to_value(update)).await.map(drop)
+    let phases = Next {
+        action: Action::SchedulePhases,
+        path: "/v1/subscription_schedules/{id}".to_owned(),
+        form: serde_json::to_value(update).map_err(Error::caused)?,
+    };
+    let form = serde_json::json!({"from_subscription": stored.observed.stripe_id});
+    let made = Wanted::new(Action::Schedule, entity, "/v1/subscription_schedules", &form)?;
+    Ok(Wanted { then: Some(phases), ..made })
 }
 
 /// The prices by use that come with a plan's price.
@@ -197,17 +222,6 @@ async fn item(calls: &Calls<'_>, stored: &Subscription, to: &str, quantity: u64)
         quantity: i64::try_from(quantity).ok(),
         ..ItemParams::default()
     })
-}
-
-async fn call(
-    calls: &Calls<'_>,
-    action: Action,
-    quote: QuoteId,
-    path: String,
-    form: serde_json::Result<serde_json::Value>,
-) -> Result<serde_json::Value> {
-    let form = form.map_err(Error::caused)?;
-    calls.make(Wanted { action, entity: quote.to_string(), path, form }, Vec::new()).await
 }
 
 async fn again(calls: &Calls<'_>, product: Product) -> Result<Stored<Subscription>> {

@@ -4,9 +4,13 @@ use domain::billing::Account;
 use platform::stripe::Address;
 use platform::stripe::customer::CustomerParams;
 use platform::{Error, Result};
+use serde_json::Value;
 
-use crate::again::again;
-use crate::calls::{Action, Calls, Wanted, metadata};
+use crate::calls::{Action, Calls, Next, Wanted, metadata};
+use platform::store::again;
+
+/// The entity of the call that makes the customer.
+pub(crate) const CUSTOMER: &str = "account";
 
 /// The organisation's customer.
 ///
@@ -21,15 +25,23 @@ pub async fn customer(calls: &Calls<'_>) -> Result<String> {
         metadata: metadata(&[("org", calls.billing.org().to_string())]),
         ..params(&account)
     };
-    let form = serde_json::to_value(params).map_err(Error::caused)?;
-    let wanted = Wanted {
-        action: Action::Customer,
-        entity: "account".to_owned(),
-        path: "/v1/customers".to_owned(),
-        form,
-    };
+    let wanted = Wanted::new(Action::Customer, CUSTOMER, "/v1/customers", &params)?;
     let made = again(async || calls.make(wanted.clone(), Vec::new()).await).await?;
     made["id"].as_str().map(str::to_owned).ok_or_else(|| Error::internal("a customer without an id"))
+}
+
+/// The call that brings the customer up to date; `None` if a form said what the account says now.
+///
+/// # Errors
+/// `internal`.
+pub(crate) fn differing(account: &Account, form: &Value, customer: &str) -> Result<Option<Next>> {
+    let now = serde_json::to_value(params(account)).map_err(Error::caused)?;
+    let fields = now.as_object().ok_or_else(|| Error::internal("a form without fields"))?;
+    if fields.iter().all(|(name, value)| name == "metadata" || form[name] == *value) {
+        return Ok(None);
+    }
+    let path = format!("/v1/customers/{customer}");
+    Ok(Some(Next { action: Action::CustomerUpdate, path, form: now }))
 }
 
 /// What Stripe is told of an organisation.

@@ -1,13 +1,11 @@
 //! Invoices that stay unpaid: one step down the ladder at a time, and at its foot the subscription's end.
 
 use domain::billing::{Dunning, DunningState, DunningTrigger};
-use platform::store::Stored;
-use platform::stripe::subscription::CancelSubscription;
+use platform::store::{Stored, again};
 use platform::{Error, Result};
 
-use crate::again::again;
 use crate::calls::Calls;
-use crate::project;
+use crate::{commands, project};
 
 /// Takes a ladder that is due one step down.
 ///
@@ -20,12 +18,7 @@ pub async fn advance(calls: &Calls<'_>, due: &Stored<Dunning>) -> Result<()> {
     let ladder = calls.billing.ladder(&due.invoice).await?.ok_or(Error::NotFound)?;
     if ladder.state == DunningState::Suspended && is_due(&ladder) {
         // Stripe first: a ladder at its foot is not looked at again.
-        let params = CancelSubscription { prorate: Some(false), ..CancelSubscription::default() };
-        match calls.stripe.subscriptions().cancel(&ladder.subscription, &params).await {
-            // It has ended meanwhile.
-            Err(error) if error.is_not_found() => {}
-            done => drop(done?),
-        }
+        commands::end(calls, ladder.product, &ladder.subscription).await?;
         project::subscription::look(calls, ladder.product, &ladder.subscription).await?;
     }
     again(async || step(calls, &ladder).await).await
@@ -42,8 +35,8 @@ async fn step(calls: &Calls<'_>, due: &Dunning) -> Result<()> {
     if !transition.changes(&stored.value) {
         return Ok(());
     }
-    let mut writes = vec![calls.billing.dunned(Some(stored), &transition, calls.origin)];
+    let writes = vec![calls.billing.dunned(Some(stored), &transition, calls.origin)];
     values.dunning[at] = transition.next.clone();
-    writes.extend(calls.billing.entitled(&standings, due.product, &values, calls.origin));
+    let writes = calls.billing.entitled(writes, &standings, due.product, &values, calls.origin);
     calls.billing.write(writes).await
 }

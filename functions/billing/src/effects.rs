@@ -1,5 +1,6 @@
 //! What follows from a call of Stripe, for the things it was made for; and how its object is found when the answer was lost.
 
+use domain::StripeOpId;
 use domain::billing::{Product, SlotTrigger, StripeOp};
 use platform::store::{Index, Write};
 use platform::stripe::checkout::{Session, SessionFilter};
@@ -7,9 +8,10 @@ use platform::stripe::customer::CustomerFilter;
 use platform::stripe::refund::{CreditNoteFilter, RefundFilter};
 use platform::stripe::subscription::SubscriptionFilter;
 use platform::{Error, Result};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::calls::{Action, Calls, MARK, Recorded};
+use crate::calls::{Action, Calls, MARK, Next, Recorded};
+use crate::customer;
 use crate::store::keys;
 
 /// The writes that follow from a call that succeeded.
@@ -25,7 +27,14 @@ pub(crate) async fn follow(calls: &Calls<'_>, op: &StripeOp, object: &Value) -> 
             let mut changed = account.value.clone();
             changed.stripe_customer = Some(customer.to_owned());
             let write = Write::replace(&account, &changed);
-            Ok(vec![write.index(Index::Gsi1, keys::by_stripe(customer), "ACCOUNT")])
+            let mut writes = vec![write.index(Index::Gsi1, keys::by_stripe(customer), "ACCOUNT")];
+            // Whoever changed the account while its customer was being made found no customer to change.
+            let Recorded { form, .. } = recorded(op)?;
+            if let Some(next) = customer::differing(&account, &form, customer)? {
+                let entity = format!("{}:{}", account.version, calls.origin.id::<StripeOpId>());
+                writes.push(calls.planned(&entity, next)?);
+            }
+            Ok(writes)
         }
         Some(Action::Checkout) => {
             let session: Session = serde_json::from_value(object.clone()).map_err(Error::caused)?;
@@ -37,6 +46,12 @@ pub(crate) async fn follow(calls: &Calls<'_>, op: &StripeOp, object: &Value) -> 
             slot(calls, op, &trigger).await
         }
         Some(Action::Refund) => released(calls, op).await,
+        Some(Action::Schedule) => {
+            let Some(next) = recorded(op)?.then else { return Ok(Vec::new()) };
+            let id = object["id"].as_str().ok_or_else(|| Error::internal("a schedule without an id"))?;
+            let next = Next { path: next.path.replace("{id}", id), ..next };
+            Ok(vec![calls.planned(&op.entity, next)?])
+        }
         // What became of the subscription or the invoice is looked at.
         Some(_) | None => Ok(Vec::new()),
     }
@@ -88,7 +103,7 @@ fn checkout_of(entity: &str) -> Option<(Product, u32)> {
 /// # Errors
 /// What Stripe refuses.
 pub(crate) async fn look_up(calls: &Calls<'_>, op: &StripeOp) -> Result<Option<Value>> {
-    let Recorded { path, form } = serde_json::from_value(op.params.clone()).map_err(Error::caused)?;
+    let Recorded { path, form, .. } = recorded(op)?;
     let mark = form["metadata"][MARK].as_str().unwrap_or_default();
     let text = |name: &str| form[name].as_str().map(str::to_owned);
     let found = match Action::named(&op.action) {
@@ -112,10 +127,33 @@ pub(crate) async fn look_up(calls: &Calls<'_>, op: &StripeOp) -> Result<Option<V
             let filter = SubscriptionFilter { customer: text("customer"), ..SubscriptionFilter::default() };
             calls.stripe.all::<Marked>(&path, &filter).await?
         }
+        // A subscription has one, and a second is refused.
+        Some(Action::Schedule) => {
+            let subscription = form["from_subscription"].as_str().unwrap_or_default();
+            let fetched = calls.stripe.subscriptions().get(subscription, &[]).await?;
+            return Ok(fetched.schedule.map(|schedule| json!({"id": schedule.id()})));
+        }
         // Said twice, these say the same.
         Some(_) | None => return Ok(None),
     };
     Ok(found.into_iter().find(|object| object.0["metadata"][MARK] == mark).map(|object| object.0))
+}
+
+/// Whether a call that was stored says what is no longer so: whoever made it so has said that too.
+///
+/// # Errors
+/// `unavailable`, `internal`.
+pub(crate) async fn is_overtaken(calls: &Calls<'_>, op: &StripeOp) -> Result<bool> {
+    if Action::named(&op.action) != Some(Action::CustomerUpdate) {
+        return Ok(false);
+    }
+    let account = calls.billing.account().await?;
+    let customer = account.stripe_customer.clone().unwrap_or_default();
+    Ok(customer::differing(&account, &recorded(op)?.form, &customer)?.is_some())
+}
+
+fn recorded(op: &StripeOp) -> Result<Recorded> {
+    serde_json::from_value(op.params.clone()).map_err(Error::caused)
 }
 
 /// Any object of Stripe's that carries our mark.

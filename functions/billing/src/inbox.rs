@@ -1,7 +1,7 @@
 //! The inbox: what Stripe tells is taken in once, and looked into until it is done with.
 
 use domain::OrgId;
-use domain::billing::inbox::InboxTrigger;
+use domain::billing::inbox::{InboxTrigger, PATIENCE};
 use domain::billing::{Disposition, InboxEvent, InboxState, Topic};
 use platform::event::Origin;
 use platform::stripe::{Event, Stripe};
@@ -13,8 +13,13 @@ use crate::calls::Calls;
 use crate::project;
 use crate::refunds::{Reason, give_back};
 
-/// The most bytes of an object that are kept: an item holds 400 KB, and the truth is what Stripe says when asked.
+/// The most bytes of an object that are kept whole: an item holds 400 KB, and the truth is what Stripe says when asked.
 const LARGEST: usize = 200_000;
+/// What is kept of a larger one: whose it is, and what is to be asked for.
+const POINTERS: [&str; 8] =
+    ["id", "object", "metadata", "parent", "customer", "subscription", "invoice", "charge"];
+/// What is good for whoever has it: an intent can be confirmed with its secret.
+const SECRET: &str = "client_secret";
 
 /// Takes an event in. Answers whether it is new and is to be looked into.
 ///
@@ -35,7 +40,8 @@ pub async fn take_in(
             (InboxState::Skipped, Some(reason.to_owned()))
         }
     };
-    let is_small = event.object.to_string().len() <= LARGEST;
+    let object = without_nothing(&event.object);
+    let object = if object.to_string().len() <= LARGEST { object } else { pointers(&object) };
     let item = InboxEvent {
         id: event.id.clone(),
         event_type: event.kind.clone(),
@@ -44,12 +50,12 @@ pub async fn take_in(
         account: event.account.clone(),
         livemode: event.livemode,
         object_id: event.object_id().unwrap_or_default().to_owned(),
-        object: is_small.then(|| without_nothing(&event.object)),
-        object_key: None,
+        object: Some(object),
         state,
         attempts: 0,
         error,
         done_at: None,
+        overdue_at: (state == InboxState::Received).then(|| origin.now + PATIENCE),
     };
     let is_new = all.take_in(&item, origin).await?;
     app.count("StripeEventsReceived", u64::from(is_new));
@@ -250,7 +256,7 @@ async fn warned(calls: &Calls<'_>, charge: &str) -> Result<()> {
     if !is_whole || stored.amount.minor > most {
         return Ok(());
     }
-    give_back(calls, &stored, stored.amount.minor, Reason::Fraudulent, "fraud_warning").await.map(drop)
+    give_back(calls, &stored, Some(stored.amount.minor), Reason::Fraudulent, "fraud_warning").await.map(drop)
 }
 
 async fn customer(app: &App, all: &BillingOfAll, stripe: Stripe, id: &str, origin: &Origin) -> Result<()> {
@@ -266,12 +272,17 @@ fn causes(error: &Error) -> String {
     causes.join(": ")
 }
 
-/// DynamoDB keeps an empty field as dear as a full one.
+fn pointers(object: &Value) -> Value {
+    let kept = |name: &&str| object.get(*name).map(|value| ((*name).to_owned(), value.clone()));
+    POINTERS.iter().filter_map(kept).collect()
+}
+
+/// DynamoDB keeps an empty field as dear as a full one; secrets are not kept at all.
 fn without_nothing(value: &Value) -> Value {
     match value {
         Value::Object(fields) => fields
             .iter()
-            .filter(|(_, value)| !value.is_null())
+            .filter(|(name, value)| !value.is_null() && name.as_str() != SECRET)
             .map(|(name, value)| (name.clone(), without_nothing(value)))
             .collect(),
         Value::Array(items) => items.iter().map(without_nothing).collect(),

@@ -8,7 +8,6 @@
 //! What is metered is taken in once by its id ([`usage`]), added up by the hour, and told to Stripe once ([`send_usage`]).
 
 pub mod account;
-pub mod again;
 pub mod calls;
 pub mod checkout;
 pub mod commands;

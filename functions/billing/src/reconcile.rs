@@ -19,59 +19,143 @@ use crate::{inbox, project, send_usage};
 
 /// How far back the movements of money are compared: a run that failed is made good by the next.
 const COMPARED: Duration = Duration::from_secs(3 * 24 * 3_600);
+/// After this long nothing happens any more to a subscription that has ended.
+const LONG_OVER: Duration = Duration::from_secs(30 * 24 * 3_600);
+/// What the rest of a run may take.
+const ENOUGH: Duration = Duration::from_secs(30);
 
-/// Compares every subscription and every open invoice that Stripe has, what moved its balance lately, and the use of the day
-/// before, and keeps what came of it.
+/// Compares every living subscription and every open invoice that Stripe has, what moved its balance lately, and the use of
+/// the day before, and keeps what came of it. What fails for one of them is told, and keeps no other from being compared.
 ///
 /// # Errors
-/// What Stripe refuses.
+/// What the first that failed did with, once the rest is done.
 pub async fn reconcile(app: &App, stripe: &Stripe, origin: &Origin) -> Result<Reconciliation> {
-    let all = BillingOfAll::of(app);
     let date: String = origin.now.to_string().chars().take(10).collect();
-    let (mut checked, mut differing) = (0, 0);
-    let filter = SubscriptionFilter { status: Some("all".to_owned()), ..SubscriptionFilter::default() };
-    for fetched in stripe.subscriptions().all(&filter).await? {
-        let Some((org, product)) = project::owner(&fetched.metadata) else { continue };
-        checked += 1;
-        let calls = Calls { app, stripe: stripe.clone(), billing: all.one(org), origin };
-        let before = kept(&calls, product).await?;
-        project::subscription::look(&calls, product, &fetched.id).await?;
-        let after = kept(&calls, product).await?;
-        if let Some(difference) = difference(org, before.as_ref(), after.as_ref(), origin) {
-            differing += 1;
-            all.note(&date, &difference).await?;
-        }
-    }
-    let filter = InvoiceFilter { status: Some(InvoiceStatus::Open), ..InvoiceFilter::default() };
-    for fetched in stripe.invoices().all(&filter).await? {
-        let details = fetched.parent.as_ref().and_then(|parent| parent.subscription_details.as_ref());
-        let Some((org, _)) = details.and_then(|details| project::owner(&details.metadata)) else { continue };
-        checked += 1;
-        let calls = Calls { app, stripe: stripe.clone(), billing: all.one(org), origin };
-        project::invoice::look(&calls, &fetched.id).await?;
-    }
-    for moved in movements(stripe, origin).await? {
-        let Some((source, org)) = moved_for(app, &all, stripe, &moved, origin).await? else { continue };
-        checked += 1;
-        let calls = Calls { app, stripe: stripe.clone(), billing: all.one(org), origin };
-        if let Some(difference) = missed(&calls, &moved, source).await? {
-            differing += 1;
-            all.note(&date, &difference).await?;
-        }
-    }
-    let (days, unequal) = send_usage::reconcile(app, stripe, origin).await?;
-    (checked, differing) = (checked + days, differing + unequal);
-    app.count("ReconciliationDifferences", differing);
-    let run = Reconciliation { date, checked, differing, ended_at: app.time() };
+    let run = Reconciliation { date, checked: 0, differing: 0, failed: 0, ended_at: origin.now };
+    let mut night = Night { app, stripe, all: BillingOfAll::of(app), origin, run, failure: None };
+    let done = night.subscriptions().await;
+    night.go_on(done);
+    let done = night.invoices().await;
+    night.go_on(done);
+    let done = night.movements().await;
+    night.go_on(done);
+    let used = send_usage::reconcile(app, stripe, origin).await;
+    let (days, unequal) = night.go_on(used).unwrap_or_default();
+    let Night { all, mut run, failure, .. } = night;
+    run.checked += days;
+    run.differing += unequal;
+    run.ended_at = app.time();
+    app.count("ReconciliationDifferences", run.differing);
     all.conclude(&run).await?;
-    Ok(run)
+    failure.map_or(Ok(run), Err)
 }
 
-/// What moved Stripe's balance since the comparison before the last.
-async fn movements(stripe: &Stripe, origin: &Origin) -> Result<Vec<BalanceTransaction>> {
-    let created = Created { gte: Some(origin.now - COMPARED), ..Created::default() };
-    let filter = BalanceFilter { created: Some(created), ..BalanceFilter::default() };
-    Ok(stripe.balance_transactions().all(&filter).await?)
+/// One comparison under way.
+struct Night<'a> {
+    app: &'a App,
+    stripe: &'a Stripe,
+    all: BillingOfAll,
+    origin: &'a Origin,
+    run: Reconciliation,
+    failure: Option<Error>,
+}
+
+impl Night<'_> {
+    /// Tells what failed, and goes on without.
+    fn go_on<T>(&mut self, done: Result<T>) -> Option<T> {
+        match done {
+            Ok(done) => Some(done),
+            Err(error) => {
+                self.app.report(self.origin, &error);
+                self.run.failed += 1;
+                self.failure.get_or_insert(error);
+                None
+            }
+        }
+    }
+
+    fn calls(&self, org: OrgId) -> Calls<'_> {
+        Calls { app: self.app, stripe: self.stripe.clone(), billing: self.all.one(org), origin: self.origin }
+    }
+
+    async fn differs(&mut self, difference: Option<Difference>) -> Result<()> {
+        self.run.checked += 1;
+        let Some(difference) = difference else { return Ok(()) };
+        self.run.differing += 1;
+        self.all.note(&self.run.date, &difference).await
+    }
+
+    /// A run that is ended from outside would tell nothing.
+    fn ensure_time(&self) -> Result<()> {
+        if self.app.time_left() > ENOUGH {
+            return Ok(());
+        }
+        Err(Error::internal("the comparison has more to do than it has time"))
+    }
+
+    async fn subscriptions(&mut self) -> Result<()> {
+        let filter = SubscriptionFilter { status: Some("all".to_owned()), ..SubscriptionFilter::default() };
+        let mut pages = self.stripe.subscriptions().pages(&filter);
+        while let Some(page) = pages.next().await? {
+            for fetched in page {
+                let over = fetched.ended_at.is_some_and(|at| self.origin.now.since(at) > LONG_OVER);
+                let Some((org, product)) = project::owner(&fetched.metadata).filter(|_| !over) else {
+                    continue;
+                };
+                self.ensure_time()?;
+                let found = subscription(&self.calls(org), product, &fetched.id).await;
+                if let Some(found) = self.go_on(found) {
+                    self.differs(found).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn invoices(&mut self) -> Result<()> {
+        let filter = InvoiceFilter { status: Some(InvoiceStatus::Open), ..InvoiceFilter::default() };
+        let mut pages = self.stripe.invoices().pages(&filter);
+        while let Some(page) = pages.next().await? {
+            for fetched in page {
+                let details = fetched.parent.as_ref().and_then(|parent| parent.subscription_details.as_ref());
+                let owner = details.and_then(|details| project::owner(&details.metadata));
+                let Some((org, _)) = owner else { continue };
+                self.ensure_time()?;
+                let looked = project::invoice::look(&self.calls(org), &fetched.id).await;
+                if self.go_on(looked).is_some() {
+                    self.differs(None).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What moved Stripe's balance since the comparison before the last.
+    async fn movements(&mut self) -> Result<()> {
+        let created = Created { gte: Some(self.origin.now - COMPARED), ..Created::default() };
+        let filter = BalanceFilter { created: Some(created), ..BalanceFilter::default() };
+        let mut pages = self.stripe.balance_transactions().pages(&filter);
+        while let Some(page) = pages.next().await? {
+            for moved in page {
+                self.ensure_time()?;
+                let owner = moved_for(self.app, &self.all, self.stripe, &moved, self.origin).await;
+                // Some of it is none of ours.
+                let Some(Some((source, org))) = self.go_on(owner) else { continue };
+                let found = missed(&self.calls(org), &moved, source).await;
+                if let Some(found) = self.go_on(found) {
+                    self.differs(found).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn subscription(calls: &Calls<'_>, product: Product, stripe_id: &str) -> Result<Option<Difference>> {
+    let before = kept(calls, product).await?;
+    project::subscription::look(calls, product, stripe_id).await?;
+    let after = kept(calls, product).await?;
+    Ok(difference(calls.billing.org(), before.as_ref(), after.as_ref(), calls.origin))
 }
 
 /// What moved the balance.

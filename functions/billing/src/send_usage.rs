@@ -3,15 +3,15 @@
 use domain::Timestamp;
 use domain::billing::events::UsageSealed;
 use domain::billing::rollup::arrival;
-use domain::billing::{Arrival, Micro, Rollup, RollupState, RollupTrigger, catalog};
+use domain::billing::{Arrival, Micro, Product, Rollup, RollupState, RollupTrigger, catalog};
 use platform::event::Origin;
-use platform::store::Stored;
+use platform::store::{Stored, again};
 use platform::stripe::meter::{NewMeterEvent, SummaryFilter};
 use platform::stripe::{Stripe, StripeErrorKind};
 use platform::{App, Error, Result};
 
 use crate::Billing;
-use crate::again::again;
+use crate::calls::Calls;
 use crate::meters;
 use crate::store::BillingOfAll;
 use crate::store::keys::{SHARDS, day};
@@ -48,6 +48,29 @@ pub async fn seal(billing: &Billing, due: &Rollup, origin: &Origin) -> Result<bo
         Ok(stored.state == RollupState::Open)
     })
     .await
+}
+
+/// Closes what is still open of a product's use, and sends it with all that waits, so that the last invoice holds it.
+///
+/// # Errors
+/// What Stripe fails with.
+pub async fn settle(calls: &Calls<'_>, product: Product) -> Result<()> {
+    let Calls { app, stripe, billing, origin } = calls;
+    let sender = Sender { app, stripe: stripe.clone(), billing: billing.clone(), origin };
+    let meters = catalog().products.iter().filter(|entry| entry.product == product);
+    for meter in meters.flat_map(|entry| &entry.meters) {
+        // What is older was sent, or is people's to look at.
+        for used_on in [origin.now - DAY, origin.now] {
+            for part in billing.rollups(&meter.name, &day(used_on)).await? {
+                let part = sender.step(&part.value, &RollupTrigger::Closing).await?;
+                if part.state == RollupState::Sealed {
+                    let sealed = UsageSealed { meter: part.meter, hour: part.hour, sequence: part.sequence };
+                    sender.send(&sealed).await?;
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 impl Sender<'_> {

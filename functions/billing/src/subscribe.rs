@@ -1,15 +1,14 @@
 //! Subscriptions that begin without Stripe's page: with a payment method that is there, or with one that is given now.
 
 use domain::Refusal;
-use domain::billing::{Product, SlotState, Subscription, catalog};
-use platform::store::Stored;
+use domain::billing::{OpState, Product, SlotState, Subscription, catalog};
+use platform::store::{Stored, again};
 use platform::stripe::Enabled;
 use platform::stripe::subscription::{
     ItemParams, NewSubscription, PaymentBehavior, PaymentSettings, SubscriptionStatus,
 };
 use platform::{Error, Result};
 
-use crate::again::again;
 use crate::calls::{Action, Calls, Wanted, metadata};
 use crate::{checkout, customer, meters, prices, project};
 
@@ -25,29 +24,22 @@ pub struct Begun {
 /// Begins a subscription; one of the same price whose first payment is awaited is gone on with.
 ///
 /// # Errors
-/// 422 `/price`; 409 `already_subscribed`, `currency_fixed`; `declined` (402); what Stripe refuses.
+/// 422 `/price`; 409 `already_subscribed`, `currency_fixed`, `checkout_opening`, `checkout_completing`,
+/// `subscription_opening` while another price is being subscribed to; `declined` (402); what Stripe refuses.
 pub async fn begin(calls: &Calls<'_>, price: &str, quantity: u64, method: Option<&str>) -> Result<Begun> {
     let unknown = || Refusal::invalid("/price", "expected the lookup key of a price; see GET /v1/plans");
     let wanted = catalog().price(price).ok_or_else(unknown)?;
     let product = wanted.product;
     calls.billing.account().await?.ensure_pays_in(wanted.price.currency)?;
-    let before = calls.billing.standings(product).await?.subscription;
-    let generation = match &before {
-        Some(live) if live.is_live() => {
-            let is_same = live.observed.price == price && live.first_paid_at.is_none();
-            if is_same {
-                return gone_on(calls, product, &live.observed.stripe_id).await;
+    let generation = match place(calls, price, quantity, product).await? {
+        Place::Begun(id) => {
+            if let Some(method) = method {
+                pay_first(calls, &id, method).await?;
             }
-            let message = format!("The organisation has a subscription of {product}; change that one.");
-            return Err(Error::refused("already_subscribed", message));
+            return gone_on(calls, product, &id).await;
         }
-        Some(ended) => ended.generation + 1,
-        None => 1,
+        Place::Free { generation } => generation,
     };
-    // Whoever buys here does not buy on Stripe's page at the same time.
-    if let Some(slot) = calls.billing.slot(product).await?.filter(|slot| slot.state == SlotState::Open) {
-        checkout::close(calls, &slot).await?;
-    }
     let customer = customer::customer(calls).await?;
     let stripe_price = prices::price(calls.app, &calls.stripe, wanted).await?;
     let metered = meters::prices(calls.app, &calls.stripe, wanted).await?;
@@ -71,18 +63,69 @@ pub async fn begin(calls: &Calls<'_>, price: &str, quantity: u64, method: Option
         metadata: metadata(&[("org", calls.billing.org().to_string()), ("product", product.to_string())]),
         ..NewSubscription::default()
     };
-    let call = Wanted {
-        action: Action::Subscribe,
-        entity: format!("{product}:{generation}"),
-        path: "/v1/subscriptions".to_owned(),
-        form: serde_json::to_value(new).map_err(Error::caused)?,
-    };
-    let made = again(async || calls.make(call.clone(), Vec::new()).await).await?;
+    let call = Wanted::new(Action::Subscribe, format!("{product}:{generation}"), "/v1/subscriptions", &new)?;
+    let made = again(async || {
+        let known = calls.billing.op(Action::Subscribe.as_str(), &call.entity).await?;
+        let other = known.filter(|known| known.state != OpState::Failed);
+        if other.is_some_and(|other| other.params["form"]["items"] != call.form["items"]) {
+            let message = "Another price or quantity is being subscribed to; try again in a moment.";
+            return Err(Error::refused("subscription_opening", message));
+        }
+        calls.make(call.clone(), Vec::new()).await
+    })
+    .await?;
     let id = made["id"].as_str().ok_or_else(|| Error::internal("a subscription without an id"))?;
     if let Some(method) = method {
         pay_first(calls, id, method).await?;
     }
     gone_on(calls, product, id).await
+}
+
+/// Where a subscription stands that is to begin.
+enum Place {
+    /// It has begun, and its first payment is awaited.
+    Begun(String),
+    /// There is none that lives.
+    Free { generation: u32 },
+}
+
+/// Looks whether a subscription may begin. Whoever buys here does not buy on Stripe's page at the same time.
+async fn place(calls: &Calls<'_>, price: &str, quantity: u64, product: Product) -> Result<Place> {
+    again(async || {
+        let before = calls.billing.standings(product).await?.subscription;
+        let generation = match &before {
+            Some(live) if live.is_live() => {
+                let is_same = live.observed.price == price && live.observed.quantity == quantity;
+                if is_same && live.first_paid_at.is_none() {
+                    return Ok(Place::Begun(live.observed.stripe_id.clone()));
+                }
+                let message = format!("The organisation has a subscription of {product}; change that one.");
+                return Err(Error::refused("already_subscribed", message));
+            }
+            Some(ended) => ended.generation + 1,
+            None => 1,
+        };
+        let Some(slot) = calls.billing.slot(product).await? else { return Ok(Place::Free { generation }) };
+        match slot.state {
+            SlotState::Open => {
+                checkout::close(calls, &slot).await?;
+                // Whoever was paying in that moment has bought.
+                Err(Error::Conflict)
+            }
+            SlotState::Opening => {
+                let message = "A checkout is being opened; try again in a moment.";
+                Err(Error::refused("checkout_opening", message))
+            }
+            SlotState::Completing => {
+                let message = "A checkout of the product was finished and is being settled.";
+                Err(Error::refused("checkout_completing", message))
+            }
+            SlotState::Free | SlotState::Done | SlotState::Expired | SlotState::Superseded => {
+                Ok(Place::Free { generation })
+            }
+        }
+    })
+    .await
 }
 
 /// Pays the first invoice with a method that is there.
@@ -92,12 +135,9 @@ async fn pay_first(calls: &Calls<'_>, id: &str, method: &str) -> Result<()> {
         return Ok(());
     }
     let Some(invoice) = &fetched.latest_invoice else { return Ok(()) };
-    let call = Wanted {
-        action: Action::Pay,
-        entity: format!("{}:{method}", invoice.id()),
-        path: format!("/v1/invoices/{}/pay", invoice.id()),
-        form: serde_json::json!({"payment_method": method}),
-    };
+    let path = format!("/v1/invoices/{}/pay", invoice.id());
+    let form = serde_json::json!({"payment_method": method});
+    let call = Wanted::new(Action::Pay, format!("{}:{method}", invoice.id()), path, &form)?;
     calls.make(call, Vec::new()).await.map(drop)
 }
 

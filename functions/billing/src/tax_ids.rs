@@ -18,16 +18,16 @@ pub async fn put(calls: &Calls<'_>, tax_type: &str, value: &str) -> Result<()> {
     let known = calls.stripe.customers().tax_ids(&customer).await?;
     let of_type = || known.iter().filter(|id| id.kind == tax_type);
     if !of_type().any(|id| id.value == value) {
-        let new = NewTaxId { kind: tax_type.to_owned(), value };
+        let new = NewTaxId { kind: tax_type.to_owned(), value: value.clone() };
         let key = format!("tax_id:{customer}:{tax_type}:{}:{}", new.value, account.version);
         let created = calls.stripe.customers().create_tax_id(&customer, &new, &key).await;
         created.map_err(|error| match error.code() {
             "tax_id_invalid" => Error::invalid_as("tax_id_invalid", "/value", error.message),
             _ => error.into(),
         })?;
-        for old in of_type() {
-            calls.stripe.customers().delete_tax_id(&customer, &old.id).await?;
-        }
+    }
+    for old in of_type().filter(|id| id.value != value) {
+        calls.stripe.customers().delete_tax_id(&customer, &old.id).await?;
     }
     project::methods::look(calls).await
 }

@@ -7,14 +7,13 @@ use domain::billing::usage::{Flag, entitled};
 use domain::billing::{Micro, Product, Transition, UsageEntry, UsageRecord};
 use platform::event::Origin;
 use platform::queue::{self, Payload};
-use platform::store::Write;
+use platform::store::{Write, again};
 use platform::{Error, Result};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::Billing;
-use crate::again::again;
 use crate::store::usage::{Bound, Taken};
 
 /// How often the conflicts of a busy meter are gone into again; each time the store itself tried ten times.

@@ -362,7 +362,7 @@ pub struct FailedEvent {
 /// Events that could not be worked on.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct FailedEvents {
-    /// The oldest of them, 200 at most.
+    /// The oldest of them, a few hundred at most.
     pub items: Vec<FailedEvent>,
 }
 

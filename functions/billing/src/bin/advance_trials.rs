@@ -3,10 +3,10 @@
 //! Safe to repeat and to run twice at once: each step is a write of its own on the state that was read.
 
 use billing::BillingOfAll;
-use billing::again::again;
 use billing::store::keys::SHARDS;
 use domain::billing::{Trial, TrialState, TrialTrigger};
 use platform::schedule::{self, Tick};
+use platform::store::again;
 use platform::{App, Exit, Result};
 
 /// More steps than a trial has; what is still due is left to the next run.

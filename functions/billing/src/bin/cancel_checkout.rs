@@ -1,13 +1,13 @@
 //! `DELETE /v1/billing/checkout/{checkout}`: give a checkout up: its page takes no payment any more.
 
 use billing::Billing;
-use billing::again::again;
 use billing::calls::Calls;
 use billing::checkout;
 use billing::payer::Payer;
 use billing::view::CheckoutView;
 use domain::billing::SlotState;
 use platform::http::{self, Call, Limit, MINUTE, Reply};
+use platform::store::again;
 use platform::stripe::Stripe;
 use platform::{App, Error, Exit, Result};
 

@@ -34,7 +34,7 @@ async fn cancel_subscription(app: App, call: Call<Payer, (), Ending>) -> Result<
     let product: Product = call.id("product")?;
     let billing = Billing::of(&app, call.caller.org());
     let subscription = billing.subscription(product).await?;
-    let command = subscription.cancel(call.query.when);
+    let command = subscription.cancel(call.query.when)?;
     let calls = Calls { app: &app, stripe: Stripe::of(&app).await?, billing, origin: call.origin() };
     let subscription = commands::say(&calls, &subscription, command).await?;
     let dunning = calls.billing.standings(product).await?.values().dunning;

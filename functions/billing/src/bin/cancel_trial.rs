@@ -1,11 +1,11 @@
 //! `DELETE /v1/trials/{product}`: end a trial now; what was made in it is kept for 30 days. Asking again changes nothing.
 
 use billing::Billing;
-use billing::again::again;
 use billing::view::TrialView;
 use domain::billing::{Product, TrialTrigger};
 use platform::auth::Owner;
 use platform::http::{self, Call, Limit, MINUTE, Reply};
+use platform::store::again;
 use platform::{App, Exit, Result};
 
 fn main() -> Exit {

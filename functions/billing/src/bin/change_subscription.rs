@@ -8,7 +8,7 @@ use billing::commands;
 use billing::payer::Payer;
 use billing::view::SubscriptionView;
 use domain::QuoteId;
-use domain::billing::Product;
+use domain::billing::{ChangeWanted, Product};
 use platform::http::{self, Call, Limit, MINUTE, Reply};
 use platform::stripe::Stripe;
 use platform::{App, Exit, Result};
@@ -36,11 +36,12 @@ async fn change_subscription(app: App, call: Call<Payer, Taken>) -> Result<Reply
     let subscription = billing.subscription(product).await?;
     let quote = billing.quote(call.body.quote).await?;
     let used = quote.commit(&call.body.signature, &subscription, subscription.version, call.now)?;
-    // Taken before it is made: of two who take it, one makes it.
-    billing.take(&quote, &used).await?;
-
+    // More may be in use than when the quote was made.
+    let wanted = ChangeWanted { price: quote.change.to.clone(), quantity: quote.change.quantity };
+    subscription.change(&wanted, &billing.usage(product).await?)?;
+    let taken = billing.taken(&quote, &used, &subscription);
     let calls = Calls { app: &app, stripe: Stripe::of(&app).await?, billing, origin: call.origin() };
-    let subscription = commands::change(&calls, &subscription, &used).await?;
+    let subscription = commands::change(&calls, &subscription, &used, taken).await?;
     let dunning = calls.billing.standings(product).await?.values().dunning;
     Ok(Reply::ok(SubscriptionView::of(&subscription, &dunning)))
 }

@@ -1,12 +1,12 @@
 //! `POST /v1/admin/orgs/{org}/trials/{product}/extend`: staff prolong a trial, once and by at most 14 days.
 
 use billing::BillingOfAll;
-use billing::again::again;
 use billing::view::TrialView;
 use domain::OrgId;
 use domain::billing::{Product, TrialTrigger};
 use platform::auth::Operator;
 use platform::http::{self, Call, Reply};
+use platform::store::again;
 use platform::{App, Exit, Result};
 use schemars::JsonSchema;
 use serde::Deserialize;

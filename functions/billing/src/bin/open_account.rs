@@ -4,10 +4,10 @@
 //! and whoever asked for a paid plan may start it later.
 
 use billing::BillingOfAll;
-use billing::again::again;
 use domain::accounts::UserSignedUp;
 use domain::billing::Account;
 use platform::queue::{self, Message};
+use platform::store::again;
 use platform::{App, Exit, Result};
 
 fn main() -> Exit {

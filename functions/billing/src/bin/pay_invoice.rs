@@ -21,12 +21,8 @@ async fn pay_invoice(app: App, call: Call<Payer>) -> Result<Reply<Invoice>> {
     invoice.ensure_payable()?;
     let calls = Calls { app: &app, stripe: Stripe::of(&app).await?, billing, origin: call.origin() };
     // One call for each state of the invoice: a further one after a decline is another call.
-    let wanted = Wanted {
-        action: Action::Pay,
-        entity: format!("{id}:{}:{}", invoice.version, calls.billing.account().await?.version),
-        path: format!("/v1/invoices/{id}/pay"),
-        form: json!({}),
-    };
+    let entity = format!("{id}:{}:{}", invoice.version, calls.billing.account().await?.version);
+    let wanted = Wanted::new(Action::Pay, entity, format!("/v1/invoices/{id}/pay"), &json!({}))?;
     let paid = calls.make(wanted, Vec::new()).await;
     // Whatever came of it is stored before it is told: a decline may have a reason, or ask for a confirmation.
     if let Some(subscription) = &invoice.subscription

@@ -12,11 +12,11 @@ fn main() -> Exit {
 
 async fn redrive_webhooks(app: App, call: Call<Operator>) -> Result<Reply<FailedEvents, 202>> {
     let all = BillingOfAll::of(&app);
-    let failed = all.failed_events().await?;
+    let failed = all.overdue_events(call.now).await?;
     for listed in &failed {
         // The index may be behind: what a worker has dealt with meanwhile is left alone.
         let stored = all.inbox(&listed.id).await?;
-        let Ok(replayed) = stored.replay() else { continue };
+        let Ok(replayed) = stored.replay(call.now) else { continue };
         match all.replay(&stored, &replayed, call.origin()).await {
             Ok(()) | Err(Error::Conflict) => {}
             Err(error) => return Err(error),

@@ -47,8 +47,7 @@ async fn refund_invoice(app: App, call: Call<Operator, Wanted>) -> Result<Reply<
     let charge = charges.iter().max_by_key(|charge| charge.amount.minor).ok_or_else(nothing_paid)?;
     project::charges::look(&calls, &charge.id).await?;
     let charge = calls.billing.charge(&charge.id).await?.ok_or(Error::NotFound)?;
-    let minor = amount.unwrap_or_else(|| charge.left());
-    let refund = give_back(&calls, &charge, minor, *reason, reference).await?;
+    let refund = give_back(&calls, &charge, *amount, *reason, reference).await?;
     Ok(Reply::created(refund.value))
 }
 

@@ -1,10 +1,10 @@
 //! `POST /v1/admin/webhooks/{event}/replay`: have an event of Stripe's looked into once more.
 
 use billing::BillingOfAll;
-use billing::again::again;
 use billing::view::FailedEvent;
 use platform::auth::Operator;
 use platform::http::{self, Call, Reply};
+use platform::store::again;
 use platform::{App, Exit, Result};
 
 fn main() -> Exit {
@@ -15,7 +15,7 @@ async fn replay_webhook(app: App, call: Call<Operator>) -> Result<Reply<FailedEv
     let all = BillingOfAll::of(&app);
     let replayed = again(async || {
         let stored = all.inbox(call.path("event")).await?;
-        let replayed = stored.replay()?;
+        let replayed = stored.replay(call.now)?;
         all.replay(&stored, &replayed, call.origin()).await.map(|()| replayed)
     })
     .await?;

@@ -18,6 +18,7 @@ fn main() -> Exit {
 async fn set_default_payment_method(app: App, call: Call<Payer>) -> Result<Reply<MethodsView>> {
     let billing = Billing::of(&app, call.caller.org());
     let method = billing.payment_method(call.path("method")).await?;
+    method.ensure_usable(call.now)?;
     let account = billing.account().await?;
     let customer = account.stripe_customer.clone().ok_or(Error::NotFound)?;
     let calls = Calls { app: &app, stripe: Stripe::of(&app).await?, billing, origin: call.origin() };

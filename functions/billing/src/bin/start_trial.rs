@@ -1,11 +1,11 @@
 //! `POST /v1/trials/{product}`: start the trial of a product: 14 days, once for an organisation, a mailbox and a company.
 
 use billing::Billing;
-use billing::again::again;
 use billing::view::TrialView;
 use domain::billing::Product;
 use platform::auth::Admin;
 use platform::http::{self, Call, Limit, MINUTE, Reply};
+use platform::store::again;
 use platform::{App, Exit, Result};
 
 fn main() -> Exit {

@@ -3,14 +3,13 @@
 use domain::billing::ledger::{Occasion, of_invoice};
 use domain::billing::{Charge, Currency, Dispute, Invoice, InvoiceStatus, Money, Posting, Product, Refund};
 use domain::{OrgId, Timestamp};
-use platform::store::{Stored, Write};
+use platform::store::{Stored, Write, again};
 use platform::stripe::dispute::Dispute as FetchedDispute;
 use platform::stripe::invoice::Invoice as FetchedInvoice;
 use platform::stripe::payment::Charge as FetchedCharge;
 use platform::stripe::refund::RefundStatus;
 use platform::{Error, Result};
 
-use crate::again::again;
 use crate::calls::Calls;
 
 /// The charge of a payment intent, with what Stripe booked for it.

@@ -1,12 +1,11 @@
 //! Checkout sessions: what became of the one that a slot holds.
 
 use domain::billing::{CheckoutSlot, Product, SlotState, SlotTrigger};
-use platform::store::Stored;
+use platform::store::{Stored, again};
 use platform::stripe::checkout::{Session, SessionStatus};
 use platform::{Error, Result};
 
 use super::subscription;
-use crate::again::again;
 use crate::calls::Calls;
 
 /// Asks Stripe what became of a slot's session, and stores that; a subscription that was bought is stored too.

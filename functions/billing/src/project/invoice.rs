@@ -2,13 +2,12 @@
 
 use domain::billing::dunning::{Dunning, Failure};
 use domain::billing::{Currency, DunningTrigger, Invoice, InvoiceStatus, Money, Product, Transition};
-use platform::store::Write;
+use platform::store::{Write, again};
 use platform::stripe::invoice::{self as stripe, BillingReason};
 use platform::stripe::payment::{IntentStatus, PaymentIntent};
 use platform::{Error, Result};
 
 use super::{charges, owner};
-use crate::again::again;
 use crate::calls::Calls;
 use crate::store::standing::Standings;
 
@@ -74,9 +73,8 @@ fn dunned(
     let mut values = standings.values();
     values.dunning.retain(|dunning| dunning.invoice != ladder.next.invoice);
     values.dunning.push(ladder.next.clone());
-    let mut writes = vec![calls.billing.dunned(was, &ladder, calls.origin)];
-    writes.extend(calls.billing.entitled(standings, product, &values, calls.origin));
-    writes
+    let writes = vec![calls.billing.dunned(was, &ladder, calls.origin)];
+    calls.billing.entitled(writes, standings, product, &values, calls.origin)
 }
 
 /// What an invoice makes of its ladder; `None` if nothing.
@@ -105,7 +103,8 @@ async fn climb(
     };
     let intent = intent(calls, &invoice.id).await?;
     let status = intent.as_ref().map(|intent| intent.status.clone());
-    if status == Some(IntentStatus::Processing) {
+    // On its way for days, or just arrived: the invoice will tell.
+    if matches!(status, Some(IntentStatus::Processing | IntentStatus::Succeeded)) {
         return Ok(None);
     }
     let asks = (status == Some(IntentStatus::RequiresAction)).then(|| invoice.hosted_url.clone()).flatten();

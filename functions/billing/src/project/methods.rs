@@ -1,14 +1,14 @@
 //! Payment methods and what else Stripe keeps of a customer: fetched as a whole, as there are few.
 
 use domain::billing::account::TaxId;
-use domain::billing::{Account, Currency, Money, PaymentMethod};
-use platform::store::Write;
+use domain::billing::{Account, Currency, Money, OpState, PaymentMethod, StripeOp};
+use platform::store::{Index, Stored, Write, again};
 use platform::stripe::customer::Customer;
 use platform::stripe::payment_method as stripe;
 use platform::{Error, Result};
 
-use crate::again::again;
-use crate::calls::Calls;
+use crate::calls::{Action, Calls};
+use crate::customer::CUSTOMER;
 
 /// Fetches the organisation's customer with its payment methods and tax ids, and stores them.
 ///
@@ -21,7 +21,7 @@ pub async fn look(calls: &Calls<'_>) -> Result<()> {
         let stored = calls.billing.payment_methods().await?;
         let fetched = calls.stripe.customers().get(&customer, &[]).await?;
         if fetched.deleted {
-            return Ok(());
+            return calls.billing.write(gone(calls, &account, &stored).await?).await;
         }
         let methods = calls.stripe.customers().payment_methods(&customer).await?;
         let tax_ids = calls.stripe.customers().tax_ids(&customer).await?;
@@ -53,6 +53,28 @@ pub async fn look(calls: &Calls<'_>) -> Result<()> {
     .await
 }
 
+/// Somebody deleted the customer at Stripe, and with it all that it paid with: the next purchase makes another.
+async fn gone(
+    calls: &Calls<'_>,
+    account: &Stored<Account>,
+    methods: &[Stored<PaymentMethod>],
+) -> Result<Vec<Write>> {
+    let changed = Account {
+        stripe_customer: None,
+        default_payment_method: None,
+        tax_ids: Vec::new(),
+        balance: None,
+        ..account.value.clone()
+    };
+    let mut writes = vec![Write::replace(account, &changed).unindex(Index::Gsi1)];
+    writes.extend(methods.iter().map(Write::remove));
+    // Stripe would answer to the same key with the customer that is gone.
+    if let Some(made) = calls.billing.op(Action::Customer.as_str(), CUSTOMER).await? {
+        writes.push(Write::replace(&made, &StripeOp { state: OpState::Failed, ..made.value.clone() }));
+    }
+    Ok(writes)
+}
+
 fn told(account: &Account, customer: &Customer) -> Result<Account> {
     let currency = customer.currency.as_deref().map(str::parse::<Currency>).transpose();
     let currency =
@@ -79,7 +101,6 @@ fn method_of(calls: &Calls<'_>, method: &stripe::PaymentMethod, account: &Accoun
         last4: card.map(|card| card.last4.clone()).or_else(|| debit.and_then(|debit| debit.last4.clone())),
         exp_month: card.map(|card| card.exp_month.into()),
         exp_year: card.map(|card| card.exp_year.into()),
-        mandate: None,
         is_default: account.default_payment_method.as_deref() == Some(method.id.as_str()),
         warned: std::collections::BTreeSet::new(),
         created_at: method.created,

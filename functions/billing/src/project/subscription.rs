@@ -2,9 +2,10 @@
 
 use domain::billing::subscription::{Observed, Pending, SubscriptionItem, SubscriptionStatus};
 use domain::billing::{
-    Currency, DunningTrigger, Interval, Product, SlotState, SlotTrigger, Subscription, TrialTrigger,
+    CheckoutSlot, Currency, DunningTrigger, Interval, Product, SlotState, SlotTrigger, Subscription,
+    TrialTrigger,
 };
-use platform::store::Write;
+use platform::store::{Stored, Write, again};
 use platform::stripe::invoice::Invoice;
 use platform::stripe::payment::IntentStatus;
 use platform::stripe::schedule::ScheduleStatus;
@@ -12,7 +13,6 @@ use platform::stripe::subscription::{self as stripe, CancelSubscription};
 use platform::{Error, Result};
 use serde_json::json;
 
-use crate::again::again;
 use crate::calls::{Action, Calls, Wanted};
 use crate::prices;
 use crate::store::standing::Standings;
@@ -48,7 +48,9 @@ pub async fn look(calls: &Calls<'_>, product: Product, stripe_id: &str) -> Resul
         let projected = Subscription::project(previous.map(|stored| &stored.value), org, product, observed);
         let projection = match projected {
             Err(refusal) if refusal.code == "second_subscription" => {
-                return undo_double(calls, &fetched).await.map(|()| false);
+                undo_double(calls, &fetched).await?;
+                calls.billing.write(settled(calls, slot.as_ref())).await?;
+                return Ok(false);
             }
             other => other?,
         };
@@ -70,17 +72,21 @@ pub async fn look(calls: &Calls<'_>, product: Product, stripe_id: &str) -> Resul
         if !next.is_live() {
             writes.extend(end_dunning(calls, &standings, &mut values));
         }
-        // A checkout that is not known to be finished is asked for itself, so that its end is told.
-        if let Some(slot) = slot.as_ref().filter(|slot| slot.state == SlotState::Completing) {
-            let transition = slot.step(&SlotTrigger::Projected, calls.origin.now);
-            writes.extend(calls.billing.stepped(slot, &transition, calls.origin));
-        }
-        writes.extend(calls.billing.entitled(&standings, product, &values, calls.origin));
+        writes.extend(settled(calls, slot.as_ref()));
+        let writes = calls.billing.entitled(writes, &standings, product, &values, calls.origin);
         calls.billing.write(writes).await.map(|()| converted)
     })
     .await?;
     calls.app.count("TrialsConverted", u64::from(converted));
     Ok(())
+}
+
+/// What a subscription that was seen means for its checkout. One that is not known to be finished is asked for itself, so that
+/// its end is told.
+fn settled(calls: &Calls<'_>, slot: Option<&Stored<CheckoutSlot>>) -> Vec<Write> {
+    let Some(slot) = slot.filter(|slot| slot.state == SlotState::Completing) else { return Vec::new() };
+    let transition = slot.step(&SlotTrigger::Projected, calls.origin.now);
+    calls.billing.stepped(slot, &transition, calls.origin).into_iter().collect()
 }
 
 fn end_dunning(
@@ -106,11 +112,14 @@ async fn trial_trigger(
     subscription: &Subscription,
     fetched: &stripe::Subscription,
 ) -> Result<Option<TrialTrigger>> {
-    if standings.trial.is_none() {
-        return Ok(None);
-    }
-    if subscription.first_paid_at.is_some() {
-        return Ok(Some(TrialTrigger::Paid { plan: subscription.plan.clone() }));
+    let Some(trial) = &standings.trial else { return Ok(None) };
+    match subscription.first_paid_at {
+        Some(paid_at) if subscription.is_live() || paid_at >= trial.started_at => {
+            return Ok(Some(TrialTrigger::Paid { plan: subscription.plan.clone() }));
+        }
+        // What was paid and left before the trial began says nothing of it.
+        Some(_) => return Ok(None),
+        None => {}
     }
     let invoice = fetched.latest_invoice.as_ref().and_then(|invoice| invoice.object());
     Ok(match (invoice, subscription.is_live()) {
@@ -156,8 +165,9 @@ async fn undo_double(calls: &Calls<'_>, second: &stripe::Subscription) -> Result
         let paid = payment.amount_paid.unwrap_or(0) > 0;
         let Some(intent) = payment.payment.payment_intent.as_ref().filter(|_| paid) else { continue };
         let form = json!({"payment_intent": intent.id(), "reason": "duplicate"});
-        let entity = second.id.clone();
-        let call = Wanted { action: Action::RefundDouble, entity, path: "/v1/refunds".to_owned(), form };
+        // One that was paid in parts goes back in parts.
+        let entity = format!("{}:{}", second.id, intent.id());
+        let call = Wanted::new(Action::RefundDouble, entity, "/v1/refunds", &form)?;
         calls.make(call, Vec::new()).await?;
     }
     Ok(())

@@ -79,7 +79,7 @@ impl Billing {
         let nothing = Values::default();
         let mut values = BTreeMap::from(Product::ALL.map(|product| (product, &nothing)));
         values.insert(Product::Hosting, hosting);
-        let entitled = self.entitled_in_all(self.entitlements().await?.as_ref(), &values, origin);
+        let (entitled, _) = self.entitled_in_all(self.entitlements().await?.as_ref(), &values, origin);
         let founder = Founder { email: email.clone() };
         let opened = [
             Write::create(keys::account(self.org), KIND, account).or(Error::Conflict),

@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 use super::{BillingOfAll, keys};
 
 const KIND: &str = "stripe_event";
+const DUE: &str = "EVT";
+/// The most events of a shard that are listed.
+const MOST: u32 = 50;
 /// Stripe tells again for three days and lists for thirty; after that nobody asks what became of an event.
 const KEPT: Duration = Duration::from_secs(90 * 24 * 3_600);
 
@@ -31,6 +34,7 @@ impl BillingOfAll {
     /// `unavailable`, `internal`.
     pub async fn take_in(&self, event: &InboxEvent, origin: &Origin) -> Result<bool> {
         let write = Write::create(keys::inbox(&event.id), KIND, event).expires_at(origin.now + KEPT);
+        let write = overdue(write, event);
         let write =
             if event.state == InboxState::Received { write.event(word(event, origin)) } else { write };
         match self.table.write(write).await {
@@ -52,13 +56,7 @@ impl BillingOfAll {
     /// # Errors
     /// `version_conflict` if another worker wrote that first.
     pub async fn dealt_with(&self, was: &Stored<InboxEvent>, is: &InboxEvent) -> Result<()> {
-        let write = Write::replace(was, is);
-        let write = if is.state == InboxState::Failed {
-            write.index(Index::Gsi2, keys::FAILED_EVENTS, format!("{}#{}", is.received_at, is.id))
-        } else {
-            write.unindex(Index::Gsi2)
-        };
-        self.table.write(write).await
+        self.table.write(overdue(Write::replace(was, is), is)).await
     }
 
     /// Has an event looked into once more; the write wakes the worker.
@@ -66,16 +64,21 @@ impl BillingOfAll {
     /// # Errors
     /// `version_conflict` if a worker wrote meanwhile.
     pub async fn replay(&self, was: &Stored<InboxEvent>, is: &InboxEvent, origin: &Origin) -> Result<()> {
-        self.table.write(Write::replace(was, is).unindex(Index::Gsi2).event(word(is, origin))).await
+        self.table.write(overdue(Write::replace(was, is), is).event(word(is, origin))).await
     }
 
-    /// Events that people must look at.
+    /// Events that people must look at, the oldest of each shard: those that failed, and those that no worker came to.
     ///
     /// # Errors
     /// `unavailable`, `internal`.
-    pub async fn failed_events(&self) -> Result<Vec<Stored<InboxEvent>>> {
-        let failed = Query::pk(keys::FAILED_EVENTS).index(Index::Gsi2).limit(200);
-        Ok(self.table.query(failed).await?.items)
+    pub async fn overdue_events(&self, now: Timestamp) -> Result<Vec<Stored<InboxEvent>>> {
+        let mut overdue = Vec::new();
+        for shard in 0..keys::SHARDS {
+            let due = Query::pk(keys::due_shard(DUE, shard)).index(Index::Gsi2).up_to(format!("{now}~"));
+            overdue.extend(self.table.query(due.limit(MOST)).await?.items);
+        }
+        overdue.sort_by_key(|event: &Stored<InboxEvent>| event.received_at);
+        Ok(overdue)
     }
 
     /// How far the list of events was read; `None` before the first time.
@@ -92,6 +95,17 @@ impl BillingOfAll {
     /// `unavailable`, `internal`.
     pub async fn read_until(&self, read_until: Timestamp) -> Result<()> {
         self.table.write(Write::put(keys::cursor(), "cursor", &Cursor { read_until })).await
+    }
+}
+
+/// Puts an event where it is found once it is overdue, or takes it out.
+fn overdue(write: Write, event: &InboxEvent) -> Write {
+    match event.overdue_at {
+        Some(at) => {
+            let shard = event.id.bytes().map(u128::from).sum::<u128>() % keys::SHARDS;
+            write.index(Index::Gsi2, keys::due_shard(DUE, shard), format!("{at}#{}", event.id))
+        }
+        None => write.unindex(Index::Gsi2),
     }
 }
 

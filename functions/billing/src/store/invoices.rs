@@ -1,6 +1,6 @@
 //! Invoices and payment methods, as Stripe has them; quotes.
 
-use domain::billing::{Invoice, PaymentMethod, Quote, Transition};
+use domain::billing::{Invoice, PaymentMethod, Quote, Subscription, Transition};
 use domain::{OrgId, QuoteId, Timestamp};
 use platform::event::Origin;
 use platform::store::{Index, LastKey, Page, Query, Stored, Write};
@@ -122,13 +122,21 @@ impl Billing {
         self.table.get_consistent(&keys::quote(self.org, id)).await?.ok_or(Error::NotFound)
     }
 
-    /// Takes a quote: of two who do, one has it.
-    ///
-    /// # Errors
-    /// `quote_used`.
-    pub async fn take(&self, quote: &Stored<Quote>, used: &Quote) -> Result<()> {
+    /// The writes that take a quote: of two who do, one has it, and of two quotes for the same subscription, one is good.
+    #[must_use]
+    pub fn taken(
+        &self,
+        quote: &Stored<Quote>,
+        used: &Quote,
+        subscription: &Stored<Subscription>,
+    ) -> Vec<Write> {
         let taken = Error::refused("quote_used", "The quote was taken; ask for another one.");
-        self.table.write(Write::replace(quote, used).or(taken)).await
+        let message = "The subscription was changed since the quote was made; ask for another one.";
+        let changed = Error::refused("subscription_changed", message);
+        vec![
+            Write::replace(quote, used).or(taken),
+            Write::replace(subscription, &subscription.value).or(changed),
+        ]
     }
 }
 

@@ -207,7 +207,6 @@ pub fn by_stripe(id: &str) -> String {
 }
 
 pub(super) const DIFFERENCE: &str = "DIFF#";
-pub(super) const FAILED_EVENTS: &str = "DUE#EVTFAIL";
 pub(super) const PRICES: &str = "CAT#stripe";
 pub(super) const PRICE: &str = "PRICE#";
 pub(super) const INVOICE: &str = "INV#";

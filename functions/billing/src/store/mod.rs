@@ -19,7 +19,7 @@
 //! | checkout | `ORG#o` / `CHK#product` | gsi2 `DUE#CHK#n` |
 //! | call of Stripe | `ORG#o` / `OP#action#entity` | gsi2 `DUE#OP#n` |
 //! | dunning | `ORG#o` / `DUN#invoice` | gsi2 `DUE#DUNNING#n` |
-//! | event of Stripe's | `EVT#evt` / `EVT` | gsi2 `DUE#EVTFAIL` if it failed |
+//! | event of Stripe's | `EVT#evt` / `EVT` | gsi2 `DUE#EVT#n` until it is done with |
 //! | comparison, what it found | `RECON#date` / `RUN`, `DIFF#id` | gsi1 `RECONCILIATIONS` |
 //! | how far events were read | `CUR#events` / `CUR` | |
 //! | price | `CAT#stripe` / `PRICE#key` | |

@@ -1,5 +1,7 @@
 //! Calls of Stripe that are stored before they are made.
 
+use std::time::Duration;
+
 use domain::Timestamp;
 use domain::billing::StripeOp;
 use platform::store::{Index, Query, Stored, Write};
@@ -9,6 +11,8 @@ use super::{Billing, BillingOfAll, keys, when_due};
 
 const KIND: &str = "stripe_op";
 const DUE: &str = "OP";
+/// Calls hold names and addresses. Longer than any of them is asked about: Stripe gives nothing back after half a year.
+const KEPT: Duration = Duration::from_secs(400 * 24 * 3_600);
 
 impl Billing {
     /// A call by what it does and to what.
@@ -31,10 +35,16 @@ impl Billing {
     ) -> Result<()> {
         let write = match before {
             Some(before) => Write::replace(before, op),
-            None => Write::create(keys::op(self.org, &op.action, &op.entity), KIND, op).or(Error::Conflict),
+            None => self.planned_op(op),
         };
         let write = due(write, op);
         self.table.transact([write].into_iter().chain(with)).await
+    }
+
+    /// The write of a call that is to be made.
+    #[must_use]
+    pub fn planned_op(&self, op: &StripeOp) -> Write {
+        due(Write::create(keys::op(self.org, &op.action, &op.entity), KIND, op).or(Error::Conflict), op)
     }
 
     /// Stores what came of a call, together with what follows from that.
@@ -59,5 +69,6 @@ impl BillingOfAll {
 }
 
 fn due(write: Write, op: &StripeOp) -> Write {
+    let write = write.expires_at(op.created_at + KEPT);
     when_due(write, DUE, op.org, op.next_at, &format!("{}#{}", op.action, op.entity))
 }

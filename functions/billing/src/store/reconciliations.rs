@@ -18,6 +18,9 @@ pub struct Reconciliation {
     pub checked: u64,
     /// How many of them were not as they were kept here.
     pub differing: u64,
+    /// How many of them could not be looked at; the log says why.
+    #[serde(default)]
+    pub failed: u64,
     /// When it ended.
     pub ended_at: Timestamp,
 }

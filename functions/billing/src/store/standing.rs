@@ -92,39 +92,43 @@ impl Billing {
         self.table.get_consistent(&keys::entitlements(self.org)).await
     }
 
-    /// The write of what the organisation may use once `values` are written, which were changed from `read`. It belongs into
-    /// the transaction that writes them, and is made even where nothing changes: two who write different things of one
-    /// product at once would each judge by the other's old one.
+    /// The writes, with that of what the organisation may use once they are made: they lead from `read` to `values`. It is made
+    /// even where nothing changes of that: two who write different things of one product at once would each judge by the
+    /// other's old one. Who writes nothing spoils nobody's judgement.
     #[must_use]
     pub fn entitled(
         &self,
+        mut writes: Vec<Write>,
         read: &Standings,
         product: Product,
         values: &Values,
         origin: &Origin,
-    ) -> Option<Write> {
+    ) -> Vec<Write> {
         let standings = BTreeMap::from([(product, values)]);
-        self.entitled_in_all(read.entitlements.as_ref(), &standings, origin)
+        let (write, changes) = self.entitled_in_all(read.entitlements.as_ref(), &standings, origin);
+        writes.extend(write.filter(|_| changes || !writes.is_empty()));
+        writes
     }
 
-    /// As [`Billing::entitled`], for several products. `None` only if nothing was stored and nothing changes.
+    /// The write of what the organisation may use by several products, and whether that changes; no write only if nothing was
+    /// stored and nothing changes.
     pub(super) fn entitled_in_all(
         &self,
         stored: Option<&Stored<Entitlements>>,
         values: &BTreeMap<Product, &Values>,
         origin: &Origin,
-    ) -> Option<Write> {
+    ) -> (Option<Write>, bool) {
         // Accounts gives every new organisation this.
         let current = stored.map_or_else(Entitlements::trial, |stored| stored.value.clone());
         let standings = values.iter().map(|(product, values)| (*product, values.standing())).collect();
         let Some((next, changed)) = recompute(&current, &standings) else {
-            return stored.map(|stored| Write::replace(stored, &stored.value));
+            return (stored.map(|stored| Write::replace(stored, &stored.value)), false);
         };
         let write = match stored {
             Some(stored) => Write::replace(stored, &next),
             None => Write::create(keys::entitlements(self.org), "entitlements", &next).or(Error::Conflict),
         };
-        Some(write.event(origin.event(self.org, &changed)))
+        (Some(write.event(origin.event(self.org, &changed))), true)
     }
 }
 

@@ -53,7 +53,7 @@ impl Billing {
         let values = standings.values().with_trial(trial.clone());
         let mut writes = vec![started(&transition, origin)];
         writes.extend(marks(&trial, &founder));
-        writes.extend(self.entitled(&standings, product, &values, origin));
+        let mut writes = self.entitled(writes, &standings, product, &values, origin);
         writes.extend(once(&trial)?);
         self.table.transact(writes).await?;
         Ok(trial)
@@ -95,9 +95,8 @@ impl Billing {
         let Some(stored) = &standings.trial else { return Vec::new() };
         let trial = &transition.next;
         let values = standings.values().with_trial(trial.clone());
-        let mut writes = vec![changed(stored, transition, origin)];
-        writes.extend(self.entitled(standings, trial.product, &values, origin));
-        writes
+        let writes = vec![changed(stored, transition, origin)];
+        self.entitled(writes, standings, trial.product, &values, origin)
     }
 }
 

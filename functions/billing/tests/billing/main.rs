@@ -5,6 +5,7 @@
 
 mod audit;
 mod checkout;
+mod customers;
 mod entitlements;
 mod invoicing;
 mod money;

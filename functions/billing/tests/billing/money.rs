@@ -269,3 +269,20 @@ async fn what_moved_without_a_word_is_found_at_night_and_said_by_staff() {
     assert_eq!(refused(staff.post(&unknown, note)).await, (404, "not_found".to_owned()));
     audit::check(&stack).await;
 }
+
+#[tokio::test]
+async fn all_that_is_left_goes_back_once_however_often_it_is_asked_for() {
+    let stack = start().await;
+    let (_, invoice, charge) = bought(&stack, "anna@example.com", LAUNCH).await;
+    let staff = staff(&stack).await;
+    let path = format!("/v1/admin/invoices/{invoice}/refunds");
+    staff.post(&path, wanted(10_000, "ticket-1")).await.expect(201);
+    let rest = json!({"reason": "order_change", "reference": "ticket-2"});
+    let first = staff.post(&path, rest.clone()).await.expect(201);
+    assert_eq!((&first["amount"]["minor"], &first["left"]["minor"]), (&json!(19_900), &json!(0)));
+    assert_eq!(staff.post(&path, rest).await.expect(201)["id"], first["id"]);
+    let nothing = json!({"reason": "order_change", "reference": "ticket-3"});
+    assert_eq!(refused(staff.post(&path, nothing)).await, (409, "over_refund".to_owned()));
+    assert_eq!(stack.stripe().get(&charge).unwrap()["amount_refunded"], 29_900);
+    audit::check(&stack).await;
+}

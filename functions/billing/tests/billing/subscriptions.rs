@@ -115,6 +115,7 @@ async fn a_downgrade_waits_for_the_periods_end_and_can_be_taken_back() {
     let busy =
         refused(anna.post(&format!("{HOSTING}/preview"), json!({"price": LAUNCH, "quantity": 2}))).await;
     assert_eq!(busy, (409, "change_pending".to_owned()));
+    assert_eq!(refused(anna.delete(HOSTING)).await, (409, "has_schedule".to_owned()));
 
     let resumed = anna.post_empty(&format!("{HOSTING}/resume")).await.ok();
     assert!(resumed["pending"].is_null(), "{resumed}");
@@ -244,6 +245,22 @@ async fn another_card_and_a_payment_open_the_door_again() {
 }
 
 #[tokio::test]
+async fn the_card_that_pays_is_not_taken_away() {
+    let stack = start().await;
+    let anna = subscribed(&stack, "anna@example.com").await;
+    let methods = "/v1/billing/payment-methods";
+    let first = items(&stack, &anna, "payment_method")[0]["id"].as_str().unwrap().to_owned();
+    let last = refused(anna.delete(&format!("{methods}/{first}"))).await;
+    assert_eq!(last, (409, "last_method".to_owned()));
+    let second = pay_with(&stack, &anna, "5555555555554444").await;
+    let pays = refused(anna.delete(&format!("{methods}/{}", second.as_str().unwrap()))).await;
+    assert_eq!(pays, (409, "default_method".to_owned()));
+    let left = anna.delete(&format!("{methods}/{first}")).await.ok();
+    assert_eq!(left["items"].as_array().unwrap().len(), 1, "{left}");
+    audit::check(&stack).await;
+}
+
+#[tokio::test]
 async fn without_stripes_page_the_browser_pays_with_a_secret() {
     let stack = start().await;
     let anna = stack.verified("anna@example.com").await;
@@ -293,5 +310,57 @@ async fn who_leaves_and_comes_back_has_paid_for_both() {
     assert_eq!(held(&stack, &anna)["products"]["hosting"]["plan"], "launch");
     let invoices = back(&stack, &anna).await.get("/v1/billing/invoices").await.ok();
     assert_eq!(invoices["items"].as_array().unwrap().len(), 2, "{invoices}");
+    audit::check(&stack).await;
+}
+
+#[tokio::test]
+async fn who_has_just_paid_on_stripes_page_does_not_pay_again_beside_it() {
+    let stack = start().await;
+    let anna = stack.verified("anna@example.com").await;
+    let checkout = anna.post("/v1/billing/checkout", json!({"price": LAUNCH})).await.expect(201);
+    let by = PaidBy::card("4242424242424242").country("US").postal_code("94103");
+    stack.stripe().pay_checkout(checkout["id"].as_str().unwrap(), &by).unwrap();
+    // Nothing was heard of the payment yet.
+    let beside = refused(anna.post("/v1/billing/subscriptions", json!({"price": LAUNCH}))).await;
+    assert_eq!(beside, (409, "already_subscribed".to_owned()));
+    heard(&stack).await;
+    assert_eq!(stack.stripe().objects("subscription").len(), 1);
+    assert_eq!(stack.stripe().objects("refund"), Vec::<Value>::new());
+    audit::check(&stack).await;
+}
+
+#[tokio::test]
+async fn a_first_payment_that_is_declined_is_made_with_another_card() {
+    let stack = start().await;
+    let anna = subscribed(&stack, "anna@example.com").await;
+    let good = items(&stack, &anna, "payment_method")[0]["id"].clone();
+    let bad = pay_with(&stack, &anna, "4000000000000341").await;
+    let path = "/v1/billing/subscriptions";
+    let wanted = |method: &Value| json!({"price": "costs_pro_month_usd", "payment_method": method});
+    assert_eq!(refused(anna.post(path, wanted(&bad))).await.0, 402);
+    let other = json!({"price": "costs_pro_year_usd", "payment_method": good});
+    assert_eq!(refused(anna.post(path, other)).await.0, 409);
+    let begun = anna.post(path, wanted(&good)).await.expect(201);
+    assert_eq!((&begun["status"], &begun["access"]), (&json!("active"), &json!("full")), "{begun}");
+    heard(&stack).await;
+    assert_eq!(stack.stripe().objects("subscription").len(), 2);
+    audit::check(&stack).await;
+}
+
+#[tokio::test]
+async fn a_trial_after_a_paid_life_runs_its_time() {
+    let stack = start().await;
+    let anna = crate::verified_for(&stack, "anna@example.com", "launch").await;
+    let checkout = anna.post("/v1/billing/checkout", json!({"price": LAUNCH})).await.expect(201);
+    let by = PaidBy::card("4242424242424242").country("US").postal_code("94103");
+    stack.stripe().pay_checkout(checkout["id"].as_str().unwrap(), &by).unwrap();
+    heard(&stack).await;
+    anna.delete(&format!("{HOSTING}?when=now")).await.expect(200);
+    heard(&stack).await;
+    anna.post_empty("/v1/trials/hosting").await.expect(201);
+    stack.travel(2).await;
+    heard(&stack).await;
+    assert_eq!(items(&stack, &anna, "trial")[0]["state"], "active");
+    assert_eq!(told(&stack, &anna, "billing.trial_converted"), 0);
     audit::check(&stack).await;
 }

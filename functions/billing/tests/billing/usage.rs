@@ -1,5 +1,7 @@
 //! Metered use: taken in once, added up by the hour, told to Stripe once, and compared with what Stripe counted.
 
+use std::time::Duration;
+
 use domain::Timestamp;
 use domain::accounts::Role;
 use http::Method;
@@ -521,4 +523,23 @@ async fn a_plan_by_the_year_has_its_use_too() {
     let days =
         (subscription["period_end"].as_str().unwrap().parse::<Timestamp>().unwrap()).since(stack.now());
     assert!(days.as_secs() > 360 * DAY, "the period is the plan's");
+}
+
+#[tokio::test]
+async fn who_ends_at_once_pays_for_what_was_used() {
+    let stack = Stack::start().await;
+    let anna = campaigner(&stack, "anna@example.com").await;
+    after(&stack, 3 * DAY + 1_000).await;
+    let anna = back(&stack, &anna).await;
+    assert_eq!(
+        tell(&anna, &record("m-1", "900", stack.now() - Duration::from_secs(2 * HOUR))).await["status"],
+        201
+    );
+    assert_eq!(tell(&anna, &record("m-2", "600", stack.now())).await["status"], 201);
+    let ended = anna.delete("/v1/billing/subscriptions/campaigns?when=now").await.ok();
+    assert_eq!(ended["status"], "canceled");
+    stack.settle().await;
+    // 500 are included; each of the others costs 0.8 cents.
+    assert_eq!(lines(&stack), [("campaigns_pro_sms_segments_usd".to_owned(), 800)]);
+    everything_adds_up(&stack, &anna).await;
 }

@@ -3,7 +3,7 @@
 use local::Stack;
 use serde_json::{Value, json};
 
-use crate::{audit, staff};
+use crate::{audit, refused, staff};
 
 const PATH: &str = "/v1/webhooks/stripe";
 
@@ -152,5 +152,93 @@ async fn e66_what_no_webhook_tells_is_found_within_a_quarter_of_an_hour() {
     crate::after(&stack, 16 * 60).await;
     assert_eq!(crate::items(&stack, &anna, "trial")[0]["state"], "converted");
     assert_eq!(crate::held(&stack, &anna)["products"]["hosting"]["plan"], "launch");
+    audit::check(&stack).await;
+}
+
+#[tokio::test]
+async fn an_event_that_no_worker_could_try_is_seen_after_an_hour() {
+    let stack = Stack::start().await;
+    let staff = staff(&stack).await;
+    stack.faults().on("project_stripe", "secretsmanager", "*").always().fail(400, "AccessDeniedException");
+    let mut event = event("evt_unseen", false);
+    event["data"]["object"]["metadata"] = json!({"org": staff.org(), "product": "hosting"});
+    stack.stripe().webhooks().forge(event);
+    stack.settle().await;
+    for _ in 0..5 {
+        stack.advance(std::time::Duration::from_secs(200)).await;
+    }
+    stack.expect_dead_letters(1).await;
+    let found = || inbox(&stack).into_iter().find(|event| event["id"] == "evt_unseen").unwrap();
+    assert_eq!((&found()["state"], &found()["attempts"]), (&json!("received"), &json!(0)));
+    let again = "/v1/admin/webhooks/evt_unseen/replay";
+    let staff = crate::back(&stack, &staff).await;
+    assert_eq!(refused(staff.post_empty(again)).await, (409, "in_progress".to_owned()));
+    stack.faults().clear();
+    crate::after(&stack, 3_600).await;
+    let staff = crate::back(&stack, &staff).await;
+    assert_eq!(staff.get("/v1/admin/webhooks").await.ok()["items"][0]["id"], "evt_unseen");
+    staff.post_empty("/v1/admin/webhooks/redrive").await.expect(202);
+    stack.settle().await;
+    assert_eq!(found()["state"], "done");
+    assert_eq!(staff.get("/v1/admin/webhooks").await.ok()["items"], json!([]));
+    audit::check(&stack).await;
+}
+
+#[tokio::test]
+async fn reading_the_list_goes_on_where_it_was_ended() {
+    let stack = Stack::start().await;
+    stack.stripe().webhooks().drop_all();
+    let anna = stack.verified("anna@example.com").await;
+    crate::after(&stack, 16 * 60).await;
+    let cursor = || stack.table("billing").of_kind("cursor")[0]["read_until"].as_str().unwrap().to_owned();
+    let before = cursor();
+    // For two days Stripe answers with half a day of events at most.
+    stack.faults().on("catch_up_events", "stripe", "GET /v1/events").always().fail(400, "testing");
+    crate::after(&stack, 2 * crate::DAY).await;
+    assert_eq!(cursor(), before);
+    let anna = crate::back(&stack, &anna).await;
+    let body = json!({"price": "costs_pro_month_usd"});
+    let checkout = anna.post("/v1/billing/checkout", body).await.expect(201);
+    let by = local::stripe::PaidBy::card("4242424242424242").country("US").postal_code("94103");
+    stack.stripe().pay_checkout(checkout["id"].as_str().unwrap(), &by).unwrap();
+    stack.faults().clear();
+    stack.faults().on("catch_up_events", "stripe", "GET /v1/events").after(2).times(1).fail(400, "testing");
+    crate::after(&stack, 16 * 60).await;
+    let halfway = cursor();
+    assert!(before < halfway, "{halfway}");
+    crate::after(&stack, 16 * 60).await;
+    assert!(halfway < cursor());
+    assert_eq!(crate::held(&stack, &anna)["products"]["costs"]["plan"], "pro");
+    audit::check(&stack).await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_compared_keeps_nothing_else_from_being() {
+    let stack = Stack::start().await;
+    let anna = stack.verified("anna@example.com").await;
+    let body = json!({"price": "costs_pro_month_usd"});
+    let checkout = anna.post("/v1/billing/checkout", body).await.expect(201);
+    let by = local::stripe::PaidBy::card("4242424242424242").country("US").postal_code("94103");
+    stack.stripe().pay_checkout(checkout["id"].as_str().unwrap(), &by).unwrap();
+    stack.settle().await;
+    let mut tampered = crate::items(&stack, &anna, "subscription")[0].clone();
+    tampered["status"] = "past_due".into();
+    tampered.as_object_mut().unwrap().remove("event");
+    stack.put_item("billing", &tampered).await.unwrap();
+
+    let faults = stack.faults();
+    faults.on("reconcile_stripe", "stripe", "GET /v1/subscriptions/{id}").always().fail(400, "testing");
+    crate::after(&stack, crate::DAY).await;
+    let runs = || stack.table("billing").of_kind("reconciliation");
+    assert_eq!(
+        (&runs()[0]["failed"], &runs()[0]["checked"]),
+        (&json!(1), &json!(1)),
+        "the charge was compared"
+    );
+    assert_eq!(crate::items(&stack, &anna, "subscription")[0]["status"], "past_due");
+    faults.clear();
+    crate::after(&stack, crate::DAY).await;
+    assert_eq!((&runs()[1]["failed"], &runs()[1]["differing"]), (&json!(0), &json!(1)));
+    assert_eq!(crate::items(&stack, &anna, "subscription")[0]["status"], "active");
     audit::check(&stack).await;
 }

@@ -44,9 +44,6 @@ pub struct Account {
     /// What is owed to the customer (negative) or by them, beyond invoices.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub balance: Option<Money>,
-    /// Whether Stripe could find out where the customer is taxed.
-    #[serde(default)]
-    pub tax_located: bool,
     /// When it was made.
     pub created_at: Timestamp,
 }
@@ -120,7 +117,6 @@ impl Account {
             default_payment_method: None,
             delinquent: false,
             balance: None,
-            tax_located: false,
             created_at: now,
         }
     }

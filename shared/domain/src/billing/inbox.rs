@@ -1,5 +1,7 @@
 //! The inbox of Stripe's events: which ones are acted on, and how far each has come.
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -8,6 +10,8 @@ use crate::{Refusal, Timestamp};
 
 /// The tries after which an event is left to people.
 pub const MOST_TRIES: u32 = 5;
+/// How long an event may wait to be acted on. A worker that ends before it could count a try leaves it waiting.
+pub const PATIENCE: Duration = Duration::from_secs(3_600);
 
 /// An event of Stripe's, kept so that it is acted on once and can be acted on again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -30,9 +34,6 @@ pub struct InboxEvent {
     /// The object as the event has it; the truth is what Stripe says when asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub object: Option<Value>,
-    /// Where the object lies, if it is too large for an item.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub object_key: Option<String>,
     /// Where it stands.
     pub state: InboxState,
     /// How often it was tried in vain.
@@ -43,6 +44,9 @@ pub struct InboxEvent {
     /// When it was done with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub done_at: Option<Timestamp>,
+    /// When people must look at it; absent once it is done with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overdue_at: Option<Timestamp>,
 }
 
 /// Where an event stands.
@@ -233,12 +237,16 @@ impl InboxEvent {
         let next = self.clone();
         match (self.state, trigger) {
             (InboxState::Received | InboxState::Failed, InboxTrigger::Processed) => {
-                Self { state: InboxState::Done, error: None, done_at: Some(now), ..next }
+                Self { state: InboxState::Done, error: None, done_at: Some(now), overdue_at: None, ..next }
             }
             (InboxState::Received, InboxTrigger::Tried { error }) => {
                 let attempts = self.attempts + 1;
-                let state = if attempts >= MOST_TRIES { InboxState::Failed } else { InboxState::Received };
-                Self { state, attempts, error: Some(error.clone()), ..next }
+                let error = Some(error.clone());
+                if attempts >= MOST_TRIES {
+                    Self { state: InboxState::Failed, attempts, error, overdue_at: Some(now), ..next }
+                } else {
+                    Self { attempts, error, ..next }
+                }
             }
             _ => next,
         }
@@ -248,11 +256,18 @@ impl InboxEvent {
     ///
     /// # Errors
     /// 409 `in_progress` while it is to be acted on anyway.
-    pub fn replay(&self) -> Result<Self, Refusal> {
-        if self.state == InboxState::Received {
+    pub fn replay(&self, now: Timestamp) -> Result<Self, Refusal> {
+        if self.state == InboxState::Received && self.overdue_at.is_some_and(|at| now < at) {
             return Err(Refusal::conflict("in_progress", "The event is to be acted on already."));
         }
-        Ok(Self { state: InboxState::Received, attempts: 0, error: None, done_at: None, ..self.clone() })
+        Ok(Self {
+            state: InboxState::Received,
+            attempts: 0,
+            error: None,
+            done_at: None,
+            overdue_at: Some(now + PATIENCE),
+            ..self.clone()
+        })
     }
 }
 
@@ -272,11 +287,11 @@ mod tests {
             livemode: false,
             object_id: "in_1".to_owned(),
             object: None,
-            object_key: None,
             state: InboxState::Received,
             attempts: 0,
             error: None,
             done_at: None,
+            overdue_at: Some(NOW + PATIENCE),
         }
     }
 
@@ -327,8 +342,10 @@ mod tests {
         let done = failed.step(&InboxTrigger::Processed, NOW);
         assert_eq!((done.state, done.done_at), (InboxState::Done, Some(NOW)));
         assert_eq!(done.step(&tried, NOW), done);
-        let again = done.replay().expect("done");
+        let again = done.replay(NOW).expect("done");
         assert_eq!(again.state, InboxState::Received);
-        assert_eq!(again.replay().map_err(|no| no.code), Err("in_progress"));
+        assert_eq!(again.replay(NOW).map_err(|no| no.code), Err("in_progress"));
+        let forgotten = again.replay(NOW + PATIENCE).expect("nobody acted on it");
+        assert_eq!(forgotten.overdue_at, Some(NOW + PATIENCE + PATIENCE));
     }
 }

@@ -73,7 +73,7 @@ impl Customer {
                 self.command(|one| one.resume(now), SubscriptionStatus::Active);
             }
             Happening::Cancels => {
-                if self.live().is_some_and(|one| one.cancel(When::Now) == Command::CancelNow) {
+                if self.live().is_some_and(|one| one.cancel(When::Now) == Ok(Command::CancelNow)) {
                     self.observe(|one| one.status = SubscriptionStatus::Canceled);
                 }
             }

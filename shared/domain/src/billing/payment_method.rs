@@ -36,9 +36,6 @@ pub struct PaymentMethod {
     /// That month's year.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exp_year: Option<u32>,
-    /// The permission to debit a bank account.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mandate: Option<String>,
     /// Whether renewals are paid with it.
     #[serde(default)]
     pub is_default: bool,
@@ -93,14 +90,34 @@ impl PaymentMethod {
         Transition::told(method, event)
     }
 
+    /// Somebody wants renewals paid with it.
+    ///
+    /// # Errors
+    /// 409 `unusable` for a card that is no longer good.
+    pub fn ensure_usable(&self, now: Timestamp) -> Result<(), Refusal> {
+        if self.ends_at().is_some_and(|ends_at| ends_at <= now) {
+            return Err(Refusal::conflict("unusable", "The card is no longer good; add another one."));
+        }
+        Ok(())
+    }
+
     /// Somebody wants it gone.
     ///
     /// # Errors
-    /// 409 `last_method` when it is the only one and something renews.
+    /// 409 when something renews: `last_method` if it is the only one, `default_method` if it is the one that pays.
     pub fn ensure_removable(&self, others: usize, subscriptions: &[Subscription]) -> Result<(), Refusal> {
-        if others == 0 && subscriptions.iter().any(|one| one.is_live() && one.ends_at().is_none()) {
+        let mut renewing = subscriptions.iter().filter(|one| one.is_live() && one.ends_at().is_none());
+        if others == 0 && renewing.clone().next().is_some() {
             let message = "A subscription renews with it; add another payment method first.";
             return Err(Refusal::conflict("last_method", message));
+        }
+        let pays = |one: &Subscription| match &one.observed.default_payment_method {
+            Some(method) => *method == self.id,
+            None => self.is_default,
+        };
+        if renewing.any(pays) {
+            let message = "A subscription renews with it; make another payment method the default first.";
+            return Err(Refusal::conflict("default_method", message));
         }
         Ok(())
     }
@@ -131,7 +148,6 @@ mod tests {
             last4: Some("4242".to_owned()),
             exp_month: Some(12),
             exp_year: Some(2026),
-            mandate: None,
             is_default: true,
             warned: BTreeSet::new(),
             created_at: Timestamp::from_secs(1),

@@ -177,16 +177,22 @@ impl Subscription {
     }
 
     /// Somebody wants it to end. What is over or to end already stays so.
-    #[must_use]
-    pub fn cancel(&self, when: When) -> Command {
-        match when {
+    ///
+    /// # Errors
+    /// 409 `has_schedule` for an end with the period while a change is scheduled for it.
+    pub fn cancel(&self, when: When) -> Result<Command, Refusal> {
+        Ok(match when {
             _ if !self.is_live() => Command::Nothing,
             When::Now => Command::CancelNow,
             // What was never paid has no period to use up.
             When::PeriodEnd if self.first_paid_at.is_none() => Command::CancelNow,
             When::PeriodEnd if self.ends_at().is_some() => Command::Nothing,
+            When::PeriodEnd if self.observed.schedule.is_some() => {
+                let message = "A change is scheduled for the period's end; take it back before cancelling.";
+                return Err(Refusal::conflict("has_schedule", message));
+            }
             When::PeriodEnd => Command::CancelAtPeriodEnd,
-        }
+        })
     }
 
     /// Somebody wants it to go on: its end, what is scheduled for it or its pause is taken back.
@@ -331,12 +337,12 @@ mod tests {
         let now = Timestamp::from_secs(1_800_000_000);
         let live = hosting("hosting_launch_month_usd");
         let end = live.observed.period_end;
-        assert_eq!(live.cancel(When::PeriodEnd), Command::CancelAtPeriodEnd);
+        assert_eq!(live.cancel(When::PeriodEnd), Ok(Command::CancelAtPeriodEnd));
         assert_eq!(live.resume(now).map_err(|no| no.code), Err("nothing_to_resume"));
         let ending =
             subscription(Product::Hosting, Observed { cancel_at_period_end: true, ..live.observed.clone() });
-        assert_eq!(ending.cancel(When::PeriodEnd), Command::Nothing);
-        assert_eq!(ending.cancel(When::Now), Command::CancelNow);
+        assert_eq!(ending.cancel(When::PeriodEnd), Ok(Command::Nothing));
+        assert_eq!(ending.cancel(When::Now), Ok(Command::CancelNow));
         assert_eq!(ending.resume(now), Ok(Command::UndoCancel));
         assert_eq!(ending.resume(end).map_err(|no| no.code), Err("period_over"));
         let over = subscription(
@@ -345,7 +351,7 @@ mod tests {
         );
         assert_eq!(
             (over.cancel(When::Now), over.cancel(When::PeriodEnd)),
-            (Command::Nothing, Command::Nothing)
+            (Ok(Command::Nothing), Ok(Command::Nothing))
         );
         assert_eq!(over.resume(now).map_err(|no| no.code), Err("period_over"));
     }
@@ -360,6 +366,8 @@ mod tests {
             Observed { schedule: Some("sub_sched_1".to_owned()), ..live.observed.clone() },
         );
         assert_eq!(scheduled.pause().map_err(|no| no.code), Err("has_schedule"));
+        assert_eq!(scheduled.cancel(When::PeriodEnd).map_err(|no| no.code), Err("has_schedule"));
+        assert_eq!(scheduled.cancel(When::Now), Ok(Command::CancelNow));
         assert_eq!(scheduled.resume(now), Ok(Command::ReleaseSchedule));
         assert_eq!(change(&scheduled, "hosting_growth_month_usd", 1), Err("change_pending"));
         let paused =

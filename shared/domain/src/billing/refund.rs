@@ -213,10 +213,11 @@ impl Refund {
 }
 
 impl Dispute {
-    /// How much of the charge it keeps from us.
+    /// How much of the charge it keeps from us. An inquiry takes nothing yet, and a refund ends it.
     #[must_use]
     pub fn held(&self) -> i64 {
-        if self.is_closed() && self.status != "lost" { 0 } else { self.amount.minor }
+        let asks = self.status.starts_with("warning_");
+        if asks || (self.is_closed() && self.status != "lost") { 0 } else { self.amount.minor }
     }
 
     /// When staff are called, if nothing happens before.

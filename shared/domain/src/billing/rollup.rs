@@ -41,6 +41,9 @@ pub struct Rollup {
     /// When it was sent first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_sent_at: Option<Timestamp>,
+    /// When it was closed before its hour was over, because the subscription ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed_at: Option<Timestamp>,
     /// Why it cannot be sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -76,6 +79,8 @@ pub enum RollupTrigger {
     Add(Micro),
     /// The sweep came by.
     Due,
+    /// The subscription that pays for it is about to end.
+    Closing,
     /// It is about to be sent.
     Sending,
     /// Stripe has it.
@@ -118,6 +123,7 @@ impl Rollup {
             state: RollupState::Open,
             tries: 0,
             first_sent_at: None,
+            closed_at: None,
             error: None,
             next_at: Some(sealed_at(hour, entry.told_at)),
         }
@@ -130,10 +136,11 @@ impl Rollup {
     }
 
     /// The moment that Stripe is told: the hour's last second. An hour in which a period ends belongs to the next one then,
-    /// whose invoice is still to come.
+    /// whose invoice is still to come. What was closed early belongs to the period that ends.
     #[must_use]
     pub fn used_at(&self) -> Timestamp {
-        self.hour + Duration::from_secs(3_599)
+        let last = self.hour + Duration::from_secs(3_599);
+        self.closed_at.map_or(last, |closed_at| closed_at.min(last))
     }
 
     /// Whether nothing happens to it any more.
@@ -178,6 +185,15 @@ impl Rollup {
             }
             (RollupState::Open, RollupTrigger::Due) if due => {
                 let sealed = Self { state: RollupState::Sealed, next_at: Some(now + AGAIN), ..next };
+                Transition::told(sealed, self.sealed())
+            }
+            (RollupState::Open, RollupTrigger::Closing) if self.quantity.0 != 0 => {
+                let sealed = Self {
+                    state: RollupState::Sealed,
+                    closed_at: Some(now),
+                    next_at: Some(now + AGAIN),
+                    ..next
+                };
                 Transition::told(sealed, self.sealed())
             }
             // Whoever would send it now could not rely on its identifier any more.

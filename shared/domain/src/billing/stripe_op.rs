@@ -150,12 +150,6 @@ impl StripeOp {
         format!("{}:{}:{}:{}", self.action, self.org, self.entity, self.generation)
     }
 
-    /// Whether it is over.
-    #[must_use]
-    pub fn is_over(&self) -> bool {
-        matches!(self.state, OpState::Done | OpState::Failed)
-    }
-
     /// What is to be done for it now.
     #[must_use]
     pub fn next_call(&self, now: Timestamp) -> Call {
@@ -305,8 +299,9 @@ mod tests {
             for (trigger, later) in happenings {
                 clock += later;
                 let next = op.step(&trigger, hours(clock));
-                prop_assert!(!op.is_over() || next == op);
-                prop_assert_eq!(next.next_at.is_none(), next.is_over());
+                let is_over = |op: &StripeOp| matches!(op.state, OpState::Done | OpState::Failed);
+                prop_assert!(!is_over(&op) || next == op);
+                prop_assert_eq!(next.next_at.is_none(), is_over(&next));
                 prop_assert_eq!(next.result.is_some(), next.state == OpState::Done);
                 if next.generation != op.generation {
                     prop_assert_eq!(op.next_call(hours(clock)), Call::LookUp);

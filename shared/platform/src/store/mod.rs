@@ -4,6 +4,7 @@
 //! indexes, `expires_at` (TTL), `event` (the fact that the last write caused) and the lease. Absent fields (`None`) are not
 //! stored. There is no scan.
 
+mod again;
 mod expression;
 mod item;
 mod query;
@@ -17,6 +18,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use serde::de::DeserializeOwned;
 
+pub use again::again;
 pub(crate) use item::{Attributes, read};
 pub use item::{Index, Item, Key, SortKey, Stored};
 pub use query::{LastKey, Page, Query};

@@ -6,7 +6,7 @@ use domain::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::value::{Created, List, Page, identified, unix};
-use super::{Stripe, StripeError, nothing, part};
+use super::{Pages, Stripe, StripeError, nothing, part};
 
 /// A movement.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -73,5 +73,10 @@ impl BalanceTransactions<'_> {
     /// Stripe's refusals.
     pub async fn all(self, filter: &BalanceFilter) -> Result<Vec<BalanceTransaction>, StripeError> {
         self.0.all("/v1/balance_transactions", filter).await
+    }
+
+    /// All of them, page by page.
+    pub fn pages(self, filter: &BalanceFilter) -> Pages<BalanceTransaction> {
+        self.0.pages("/v1/balance_transactions", filter)
     }
 }

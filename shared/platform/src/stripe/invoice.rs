@@ -14,7 +14,7 @@ use super::value::{
     Address, Created, Enabled, Expand, List, Metadata, Moment, Page, Period, identified, or_nothing, unix,
     words,
 };
-use super::{Stripe, StripeError, expanding, nothing, part};
+use super::{Pages, Stripe, StripeError, expanding, nothing, part};
 
 /// An invoice, or the preview of one.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -394,6 +394,11 @@ impl Invoices<'_> {
     /// Stripe's refusals.
     pub async fn all(self, filter: &InvoiceFilter) -> Result<Vec<Invoice>, StripeError> {
         self.0.all("/v1/invoices", filter).await
+    }
+
+    /// All of them, page by page.
+    pub fn pages(self, filter: &InvoiceFilter) -> Pages<Invoice> {
+        self.0.pages("/v1/invoices", filter)
     }
 
     /// All lines of one, which itself tells the first ten.

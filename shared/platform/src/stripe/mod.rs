@@ -33,6 +33,7 @@ pub mod value;
 pub mod webhook;
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -176,22 +177,22 @@ impl Stripe {
         path: &str,
         params: &impl Serialize,
     ) -> Result<Vec<T>, StripeError> {
-        let Ok(Value::Object(params)) = serde_json::to_value(params) else {
-            return Err(StripeError::unsendable("a list is filtered by named parameters"));
-        };
+        let mut pages = self.pages(path, params);
         let mut all: Vec<T> = Vec::new();
-        loop {
-            let mut page = params.clone();
-            page.insert("limit".to_owned(), PAGE.into());
-            if let Some(last) = all.last() {
-                page.insert("starting_after".to_owned(), last.id().into());
-            }
-            let List { data, has_more } = self.get(path, &page).await?;
-            let is_last = !has_more || data.is_empty();
-            all.extend(data);
-            if is_last {
-                return Ok(all);
-            }
+        while let Some(page) = pages.next().await? {
+            all.extend(page);
+        }
+        Ok(all)
+    }
+
+    /// The pages of a list, for one that may be too long to hold.
+    pub fn pages<T: DeserializeOwned + Identified>(&self, path: &str, params: &impl Serialize) -> Pages<T> {
+        Pages {
+            stripe: self.clone(),
+            path: path.to_owned(),
+            params: serde_json::to_value(params).unwrap_or_default(),
+            is_over: false,
+            of: PhantomData,
         }
     }
 
@@ -402,5 +403,37 @@ fn is_passing(answer: &Answer) -> bool {
         Some("true") => true,
         Some("false") => false,
         _ => status >= 500 || [409, 424, 429].contains(&status),
+    }
+}
+
+/// A list of Stripe's that is read page by page.
+#[derive(Debug)]
+pub struct Pages<T> {
+    stripe: Stripe,
+    path: String,
+    params: Value,
+    is_over: bool,
+    of: PhantomData<T>,
+}
+
+impl<T: DeserializeOwned + Identified> Pages<T> {
+    /// The next page; `None` after the last.
+    ///
+    /// # Errors
+    /// Stripe's refusals.
+    pub async fn next(&mut self) -> Result<Option<Vec<T>>, StripeError> {
+        if self.is_over {
+            return Ok(None);
+        }
+        let Value::Object(params) = &mut self.params else {
+            return Err(StripeError::unsendable("a list is filtered by named parameters"));
+        };
+        params.insert("limit".to_owned(), PAGE.into());
+        let List { data, has_more } = self.stripe.get::<List<T>>(&self.path, &*params).await?;
+        match data.last() {
+            Some(last) if has_more => drop(params.insert("starting_after".to_owned(), last.id().into())),
+            _ => self.is_over = true,
+        }
+        Ok(Some(data))
     }
 }

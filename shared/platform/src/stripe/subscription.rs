@@ -14,7 +14,7 @@ use super::setup_intent::SetupIntent;
 use super::value::{
     Created, Enabled, Expand, List, Metadata, Moment, Page, Period, identified, or_nothing, unix, words,
 };
-use super::{Stripe, StripeError, expanding, part};
+use super::{Pages, Stripe, StripeError, expanding, part};
 
 /// A subscription. Its periods are those of its items.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -400,5 +400,10 @@ impl Subscriptions<'_> {
     /// Stripe's refusals.
     pub async fn all(self, filter: &SubscriptionFilter) -> Result<Vec<Subscription>, StripeError> {
         self.0.all("/v1/subscriptions", filter).await
+    }
+
+    /// All of them, page by page.
+    pub fn pages(self, filter: &SubscriptionFilter) -> Pages<Subscription> {
+        self.0.pages("/v1/subscriptions", filter)
     }
 }
