@@ -31,9 +31,10 @@ pub async fn open(
     let (billing, now) = (&calls.billing, calls.origin.now);
 
     again(async || {
+        // First the slot: one that is done by now has its subscription in what is read next.
+        let stored = billing.slot(wanted.product).await?;
         let subscription = billing.standings(wanted.product).await?.subscription;
         let subscribed = subscription.is_some_and(|subscription| subscription.is_live());
-        let stored = billing.slot(wanted.product).await?;
         let slot = stored.as_ref().map_or_else(
             || CheckoutSlot::free(billing.org(), wanted.product, now),
             |stored| stored.value.clone(),

@@ -92,6 +92,8 @@ enum Place {
 /// Looks whether a subscription may begin. Whoever buys here does not buy on Stripe's page at the same time.
 async fn place(calls: &Calls<'_>, price: &str, quantity: u64, product: Product) -> Result<Place> {
     again(async || {
+        // First the checkout: one that is done by now has its subscription in what is read next.
+        let slot = calls.billing.slot(product).await?;
         let before = calls.billing.standings(product).await?.subscription;
         let generation = match &before {
             Some(live) if live.is_live() => {
@@ -105,7 +107,7 @@ async fn place(calls: &Calls<'_>, price: &str, quantity: u64, product: Product) 
             Some(ended) => ended.generation + 1,
             None => 1,
         };
-        let Some(slot) = calls.billing.slot(product).await? else { return Ok(Place::Free { generation }) };
+        let Some(slot) = slot else { return Ok(Place::Free { generation }) };
         match slot.state {
             SlotState::Open => {
                 checkout::close(calls, &slot).await?;
