@@ -36,6 +36,10 @@ pub async fn begin(calls: &Calls<'_>, price: &str, quantity: u64, method: Option
         Some(live) if live.is_live() => {
             let is_same = live.observed.price == price && live.first_paid_at.is_none();
             if is_same {
+                // Whoever asked before may have died before it was paid.
+                if let Some(method) = method {
+                    pay_first(calls, &live.observed.stripe_id, method).await?;
+                }
                 return gone_on(calls, product, &live.observed.stripe_id).await;
             }
             let message = format!("The organisation has a subscription of {product}; change that one.");
