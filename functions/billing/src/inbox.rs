@@ -6,15 +6,17 @@ use domain::billing::{Disposition, InboxEvent, InboxState, Topic};
 use platform::event::Origin;
 use platform::stripe::{Event, Stripe};
 use platform::{App, Error, Result, config};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use crate::BillingOfAll;
 use crate::calls::Calls;
 use crate::project;
 use crate::refunds::{Reason, give_back};
 
-/// The most bytes of an object that are kept: an item holds 400 KB, and the truth is what Stripe says when asked.
+/// The most bytes of an object that are kept whole: an item holds 400 KB, and the truth is what Stripe says when asked.
 const LARGEST: usize = 200_000;
+/// By these fields of an event's object it is told whose it is, and what is to be fetched.
+const NAMES: [&str; 6] = ["id", "object", "customer", "subscription", "invoice", "charge"];
 
 /// Takes an event in. Answers whether it is new and is to be looked into.
 ///
@@ -44,7 +46,7 @@ pub async fn take_in(
         account: event.account.clone(),
         livemode: event.livemode,
         object_id: event.object_id().unwrap_or_default().to_owned(),
-        object: is_small.then(|| without_nothing(&event.object)),
+        object: Some(if is_small { without_nothing(&event.object) } else { outline(&event.object) }),
         object_key: None,
         state,
         attempts: 0,
@@ -264,6 +266,25 @@ fn causes(error: &Error) -> String {
     let mut causes = error.causes();
     causes.insert(0, error.to_string());
     causes.join(": ")
+}
+
+/// What is read of an object here, without all that makes it large.
+fn outline(object: &Value) -> Value {
+    let texts = |of: &Value, names: &[&str]| -> Map<String, Value> {
+        let text =
+            |name: &&str| Some(((*name).to_owned(), of.get(*name).filter(|text| text.is_string())?.clone()));
+        names.iter().filter_map(text).collect()
+    };
+    let owner = |of: &Value| Value::from(texts(&of["metadata"], &["org", "product"]));
+    let mut outline = texts(object, &NAMES);
+    outline.insert("metadata".to_owned(), owner(object));
+    let details = &object["parent"]["subscription_details"];
+    if details.is_object() {
+        let mut kept = texts(details, &["subscription"]);
+        kept.insert("metadata".to_owned(), owner(details));
+        outline.insert("parent".to_owned(), json!({ "subscription_details": kept }));
+    }
+    outline.into()
 }
 
 /// DynamoDB keeps an empty field as dear as a full one.
