@@ -128,7 +128,13 @@ async fn look(
         Some(Topic::Customer) => customer(app, all, stripe, &event.object_id, origin).await,
         Some(Topic::TaxId | Topic::PaymentMethod | Topic::SetupIntent) => match object["customer"].as_str() {
             Some(id) => customer(app, all, stripe, id, origin).await,
-            None => Ok(()),
+            // A method that was taken away is no customer's any more.
+            None => match all.holder(&event.object_id).await? {
+                Some(org) => {
+                    project::methods::look(&Calls { app, stripe, billing: all.one(org), origin }).await
+                }
+                None => Ok(()),
+            },
         },
         Some(Topic::Charge) => match payer(app, all, &stripe, &event.object_id, origin).await? {
             Some(org) => {
