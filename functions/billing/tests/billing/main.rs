@@ -3,14 +3,21 @@
 #![allow(clippy::unwrap_used)]
 #![allow(clippy::duplicate_mod, reason = "the same tests run in other weathers too")]
 
+mod asked_by_the_bank;
 mod audit;
+mod buyers;
 mod checkout;
+mod downgrades;
 mod entitlements;
 mod invoicing;
+mod ladders;
 mod money;
+mod one_event;
 mod plans;
+mod stripe_away;
 mod subscriptions;
 mod trials;
+mod twice_bought;
 mod usage;
 mod usage_caps;
 mod usage_kills;
@@ -28,6 +35,7 @@ mod doubled {
     mod invoicing;
     mod money;
     mod subscriptions;
+    mod twice_bought;
 
     use super::heard;
 
@@ -45,6 +53,7 @@ mod shuffled {
     mod invoicing;
     mod money;
     mod subscriptions;
+    mod twice_bought;
 
     use super::heard;
 
@@ -62,6 +71,7 @@ mod dropped {
     mod invoicing;
     mod money;
     mod subscriptions;
+    mod twice_bought;
 
     async fn start() -> local::Stack {
         let stack = super::start().await;
