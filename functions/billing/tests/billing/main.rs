@@ -7,6 +7,7 @@ mod asked_by_the_bank;
 mod audit;
 mod buyers;
 mod checkout;
+mod crowds;
 mod downgrades;
 mod entitlements;
 mod inbox;
