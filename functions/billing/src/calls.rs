@@ -13,7 +13,7 @@ use domain::billing::stripe_op::OpError;
 use domain::billing::{Call, OpState, OpTrigger, StripeOp};
 use platform::event::Origin;
 use platform::store::{Stored, Write, again};
-use platform::stripe::{Stripe, StripeError, StripeErrorKind};
+use platform::stripe::{Stripe, StripeError};
 use platform::{App, Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -282,7 +282,7 @@ impl Calls<'_> {
             OpTrigger::Refused(OpError { code: error.code().to_owned(), message: error.message.clone() })
         };
         // A key that was used for something else is our own fault, and no customer's card.
-        if !error.may_have_happened() && !matches!(error.kind, StripeErrorKind::Card { .. }) {
+        if !error.may_have_happened() && !error.is_the_customers() {
             self.app.count("StripeOpsFailed", 1);
         }
         again(async || {

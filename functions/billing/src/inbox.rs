@@ -6,7 +6,7 @@ use domain::billing::{Disposition, InboxEvent, InboxState, Topic};
 use platform::event::Origin;
 use platform::stripe::{Event, Stripe};
 use platform::{App, Error, Result, config};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use crate::BillingOfAll;
 use crate::calls::Calls;
@@ -15,9 +15,8 @@ use crate::refunds::{Reason, give_back};
 
 /// The most bytes of an object that are kept whole: an item holds 400 KB, and the truth is what Stripe says when asked.
 const LARGEST: usize = 200_000;
-/// What is kept of a larger one: whose it is, and what is to be asked for.
-const POINTERS: [&str; 8] =
-    ["id", "object", "metadata", "parent", "customer", "subscription", "invoice", "charge"];
+/// By these fields of an event's object it is told whose it is, and what is to be fetched.
+const NAMES: [&str; 6] = ["id", "object", "customer", "subscription", "invoice", "charge"];
 /// What is good for whoever has it: an intent can be confirmed with its secret.
 const SECRET: &str = "client_secret";
 
@@ -40,8 +39,7 @@ pub async fn take_in(
             (InboxState::Skipped, Some(reason.to_owned()))
         }
     };
-    let object = without_nothing(&event.object);
-    let object = if object.to_string().len() <= LARGEST { object } else { pointers(&object) };
+    let is_small = event.object.to_string().len() <= LARGEST;
     let item = InboxEvent {
         id: event.id.clone(),
         event_type: event.kind.clone(),
@@ -50,7 +48,7 @@ pub async fn take_in(
         account: event.account.clone(),
         livemode: event.livemode,
         object_id: event.object_id().unwrap_or_default().to_owned(),
-        object: Some(object),
+        object: Some(if is_small { without_nothing(&event.object) } else { outline(&event.object) }),
         state,
         attempts: 0,
         error,
@@ -132,7 +130,13 @@ async fn look(
         Some(Topic::Customer) => customer(app, all, stripe, &event.object_id, origin).await,
         Some(Topic::TaxId | Topic::PaymentMethod | Topic::SetupIntent) => match object["customer"].as_str() {
             Some(id) => customer(app, all, stripe, id, origin).await,
-            None => Ok(()),
+            // A method that was taken away is no customer's any more.
+            None => match all.holder(&event.object_id).await? {
+                Some(org) => {
+                    project::methods::look(&Calls { app, stripe, billing: all.one(org), origin }).await
+                }
+                None => Ok(()),
+            },
         },
         Some(Topic::Charge) => match payer(app, all, &stripe, &event.object_id, origin).await? {
             Some(org) => {
@@ -272,9 +276,23 @@ fn causes(error: &Error) -> String {
     causes.join(": ")
 }
 
-fn pointers(object: &Value) -> Value {
-    let kept = |name: &&str| object.get(*name).map(|value| ((*name).to_owned(), value.clone()));
-    POINTERS.iter().filter_map(kept).collect()
+/// What is read of an object here, without all that makes it large.
+fn outline(object: &Value) -> Value {
+    let texts = |of: &Value, names: &[&str]| -> Map<String, Value> {
+        let text =
+            |name: &&str| Some(((*name).to_owned(), of.get(*name).filter(|text| text.is_string())?.clone()));
+        names.iter().filter_map(text).collect()
+    };
+    let owner = |of: &Value| Value::from(texts(&of["metadata"], &["org", "product"]));
+    let mut outline = texts(object, &NAMES);
+    outline.insert("metadata".to_owned(), owner(object));
+    let details = &object["parent"]["subscription_details"];
+    if details.is_object() {
+        let mut kept = texts(details, &["subscription"]);
+        kept.insert("metadata".to_owned(), owner(details));
+        outline.insert("parent".to_owned(), json!({ "subscription_details": kept }));
+    }
+    outline.into()
 }
 
 /// DynamoDB keeps an empty field as dear as a full one; secrets are not kept at all.

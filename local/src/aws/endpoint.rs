@@ -151,6 +151,7 @@ impl Cloud {
             }
             // A late answer is late by real time: the caller that waits for it does so too.
             Some(Fault::Delay(span)) => tokio::time::sleep(span).await,
+            Some(Fault::Hold(held)) => held.wait().await,
             _ => {}
         }
         called.status = response.status().as_u16();

@@ -3,6 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Notify;
+
 use super::answer::AwsError;
 use super::service::Service;
 
@@ -26,6 +28,37 @@ pub(crate) enum Fault {
     LoseAnswer,
     Duplicate,
     Delay(Duration),
+    Hold(Held),
+}
+
+/// A call whose answer is kept back until a test lets it go: of two at once, the test says which is the slow one.
+#[derive(Debug, Clone, Default)]
+pub struct Held {
+    gate: Arc<Gate>,
+}
+
+#[derive(Debug, Default)]
+struct Gate {
+    reached: Notify,
+    open: Notify,
+}
+
+impl Held {
+    /// Waits until the call has had its effect and its answer is kept back.
+    pub async fn reached(&self) {
+        self.gate.reached.notified().await;
+    }
+
+    /// Lets the answer go.
+    pub fn let_go(&self) {
+        self.gate.open.notify_one();
+    }
+
+    /// The answer waits here.
+    pub(crate) async fn wait(&self) {
+        self.gate.reached.notify_one();
+        self.gate.open.notified().await;
+    }
 }
 
 /// The faults that a test has ordered.
@@ -203,6 +236,14 @@ impl Order<'_> {
         self.set(Fault::Delay(span));
     }
 
+    /// The call has its effect now, and its answer comes when the test lets it go.
+    #[must_use]
+    pub fn hold(self) -> Held {
+        let held = Held::default();
+        self.set(Fault::Hold(held.clone()));
+        held
+    }
+
     /// The caller's process dies at the `nth` such call from now.
     pub fn kill_at(self, nth: u64, when: When) {
         let kill = Kill { target: self.target, countdown: nth.max(1), when };
@@ -224,7 +265,7 @@ impl Fault {
                 let (status, code) = service.throttled();
                 Some(AwsError::new(status, code, "Rate exceeded"))
             }
-            Self::LoseAnswer | Self::Duplicate | Self::Delay(_) => None,
+            Self::LoseAnswer | Self::Duplicate | Self::Delay(_) | Self::Hold(_) => None,
         }
     }
 }
@@ -240,6 +281,27 @@ mod tests {
         let met = || faults.meet("run_operation", "ec2", "RunInstances").fault.is_some();
         assert!(faults.meet("other", "ec2", "RunInstances").fault.is_none());
         assert_eq!([met(), met(), met(), met()], [false, true, true, false]);
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_kept_back_until_it_is_let_go() {
+        let faults = Faults::default();
+        let held = faults.on("get_site", "dynamodb", "GetItem").hold();
+        let Some(Fault::Hold(fault)) = faults.meet("get_site", "dynamodb", "GetItem").fault else {
+            panic!("the call met nothing");
+        };
+        let mut order = Vec::new();
+        let waiting = async {
+            fault.wait().await;
+            "let go"
+        };
+        let (last, ()) = tokio::join!(waiting, async {
+            held.reached().await;
+            order.push("reached");
+            held.let_go();
+        });
+        order.push(last);
+        assert_eq!(order, ["reached", "let go"]);
     }
 
     #[test]

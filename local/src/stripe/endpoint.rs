@@ -134,9 +134,11 @@ impl Stripe {
             self.play(asked, &play);
         }
         let answered = self.play(asked, &play);
-        if let Some(Fault::Delay(span)) = fault {
+        match fault {
             // A late answer is late by real time: the caller that waits for it does so too.
-            tokio::time::sleep(*span).await;
+            Some(Fault::Delay(span)) => tokio::time::sleep(*span).await,
+            Some(Fault::Hold(held)) => held.wait().await,
+            _ => {}
         }
         answered
     }
@@ -276,7 +278,7 @@ fn ordered(fault: &Fault) -> Option<StripeError> {
             "rate_limit",
             "Request rate limit exceeded. You can learn more about rate limits here https://stripe.com/docs/rate-limits.",
         )),
-        Fault::LoseAnswer | Fault::Duplicate | Fault::Delay(_) => None,
+        Fault::LoseAnswer | Fault::Duplicate | Fault::Delay(_) | Fault::Hold(_) => None,
     }
 }
 

@@ -48,6 +48,10 @@ pub async fn look(calls: &Calls<'_>, product: Product, stripe_id: &str) -> Resul
         let projected = Subscription::project(previous.map(|stored| &stored.value), org, product, observed);
         let projection = match projected {
             Err(refusal) if refusal.code == "second_subscription" => {
+                // The first may have ended with no word of it: then this one follows it.
+                if ended(calls, previous.map(|first| &first.value)).await? {
+                    return Err(Error::Conflict);
+                }
                 undo_double(calls, &fetched).await?;
                 calls.billing.write(settled(calls, slot.as_ref())).await?;
                 return Ok(false);
@@ -145,6 +149,20 @@ async fn payment(calls: &Calls<'_>, invoice: &Invoice) -> Result<Payment> {
         }
     }
     Ok(Payment::Open)
+}
+
+/// Whether a subscription that is kept as living has ended at Stripe; its end is stored then.
+async fn ended(calls: &Calls<'_>, kept: Option<&Subscription>) -> Result<bool> {
+    let Some(kept) = kept else { return Ok(false) };
+    let id = &kept.observed.stripe_id;
+    let is_over = match calls.stripe.subscriptions().get(id, &[]).await {
+        Err(error) if error.is_not_found() => false,
+        fetched => status(&fetched?.status).is_final(),
+    };
+    if is_over {
+        Box::pin(look(calls, kept.product, id)).await?;
+    }
+    Ok(is_over)
 }
 
 /// Somebody bought a product twice, past the slot: the second subscription ends at once and its money goes back.

@@ -86,6 +86,7 @@ impl Billing {
             Some(was) => Write::replace(was, is),
             None => Write::create(keys::method(self.org, &is.id), "payment_method", is).or(Error::Conflict),
         };
+        let write = write.index(Index::Gsi1, keys::by_stripe(&is.id), "METHOD");
         when_due(write, CARD_DUE, self.org, is.next_at, &is.id)
     }
 
@@ -149,6 +150,16 @@ impl BillingOfAll {
         let found = Query::pk(keys::by_stripe(stripe_id)).index(Index::Gsi1).limit(1);
         let page = self.table.query::<Place>(found).await?;
         page.values().next().map(|place| place.org).ok_or(Error::NotFound)
+    }
+
+    /// Whose payment method this is, or was until now; `None` for one that is nobody's.
+    ///
+    /// # Errors
+    /// `unavailable`, `internal`.
+    pub async fn holder(&self, method: &str) -> Result<Option<OrgId>> {
+        let found = Query::pk(keys::by_stripe(method)).index(Index::Gsi1).limit(1);
+        let page = self.table.query::<PaymentMethod>(found).await?;
+        Ok(page.values().next().map(|method| method.org))
     }
 
     /// Cards in one shard whose end is to be told.

@@ -3,15 +3,28 @@
 #![allow(clippy::unwrap_used)]
 #![allow(clippy::duplicate_mod, reason = "the same tests run in other weathers too")]
 
+mod asked_by_the_bank;
 mod audit;
+mod buyers;
 mod checkout;
+mod crowds;
 mod customers;
+mod downgrades;
 mod entitlements;
+mod inbox;
 mod invoicing;
+mod ladders;
+mod methods;
 mod money;
+mod nothing_to_pay;
+mod one_event;
 mod plans;
+mod strangers;
+mod stripe_away;
 mod subscriptions;
+mod taxes;
 mod trials;
+mod twice_bought;
 mod usage;
 mod usage_caps;
 mod usage_kills;
@@ -29,6 +42,7 @@ mod doubled {
     mod invoicing;
     mod money;
     mod subscriptions;
+    mod twice_bought;
 
     use super::heard;
 
@@ -46,6 +60,7 @@ mod shuffled {
     mod invoicing;
     mod money;
     mod subscriptions;
+    mod twice_bought;
 
     use super::heard;
 
@@ -63,6 +78,7 @@ mod dropped {
     mod invoicing;
     mod money;
     mod subscriptions;
+    mod twice_bought;
 
     async fn start() -> local::Stack {
         let stack = super::start().await;

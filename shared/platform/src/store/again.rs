@@ -3,8 +3,8 @@
 use super::full_jitter;
 use crate::{Error, Result};
 
-/// More writers than this at one thing at once, and the caller may try again later.
-const MOST: u32 = 8;
+/// More writers than this at one thing at once, and the caller may try again later. A purchase alone brings a dozen.
+const MOST: u32 = 10;
 
 /// Reads, decides and writes anew until no other write came between. Those who began together wait for different times.
 ///

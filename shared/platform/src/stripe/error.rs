@@ -8,6 +8,9 @@ use serde_json::Value;
 use crate::Error;
 use crate::partner::Answer;
 
+/// Stripe's code for a customer of whom it is not known where tax is due.
+const NO_TAX_LOCATION: &str = "customer_tax_location_invalid";
+
 /// A call that did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StripeError {
@@ -96,6 +99,12 @@ impl StripeError {
     #[must_use]
     pub fn may_have_happened(&self) -> bool {
         self.is_passing() || self.kind == StripeErrorKind::Unreadable
+    }
+
+    /// Whether it is for the customer to do something about it: about a card, or an address.
+    #[must_use]
+    pub fn is_the_customers(&self) -> bool {
+        matches!(&self.kind, StripeErrorKind::Card { .. }) || self.code() == NO_TAX_LOCATION
     }
 
     /// Whether there is no such object.
@@ -209,6 +218,10 @@ impl From<StripeError> for Error {
                     details: details.into_iter().collect(),
                     message: error.message,
                 }
+            }
+            StripeErrorKind::Invalid { code, .. } if code == NO_TAX_LOCATION => {
+                let message = "Say the address of who pays first: without it no tax can be told.";
+                Self::refused("address_missing", message)
             }
             _ => Self::caused(error),
         }

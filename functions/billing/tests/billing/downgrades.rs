@@ -1,0 +1,59 @@
+//! Plans that hold less than what is in use are not changed to.
+
+use local::Stack;
+use serde_json::json;
+
+use crate::buyers::{GROWTH, HOSTING, LAUNCH, buyer, quoted, take};
+use crate::{audit, refused};
+
+#[tokio::test]
+async fn e28_a_plan_that_holds_less_than_is_used_is_refused_with_what_exceeds_it() {
+    let stack = Stack::start().await;
+    let anna = buyer(&stack, "anna@example.com", GROWTH).await;
+    let launch = stack.client().get("/v1/plans?product=hosting").await.ok();
+    let plans = launch["products"][0]["plans"].as_array().unwrap();
+    let holds =
+        plans.iter().find(|plan| plan["name"] == "launch").unwrap()["limits"]["sites"].as_u64().unwrap();
+    for number in 0..=holds {
+        let body = json!({"label": format!("shop-{number}")});
+        anna.post("/v1/hosting/sites", body).await.expect(202);
+    }
+    stack.settle().await;
+    let wanted = json!({"price": LAUNCH, "quantity": 1});
+    let answer = anna.post(&format!("{HOSTING}/preview"), wanted.clone()).await.expect(409);
+    insta::assert_json_snapshot!(answer, {".request_id" => "[id]"}, @r#"
+    {
+      "code": "over_limit",
+      "detail": "More is in use than the plan launch holds: sites.",
+      "exceeding": [
+        {
+          "allowed": 3,
+          "limit": "sites",
+          "used": 4
+        }
+      ],
+      "plan": "launch",
+      "request_id": "[id]",
+      "status": 409,
+      "title": "Conflict",
+      "type": "urn:tenantry:problem:over_limit"
+    }
+    "#);
+
+    assert_eq!(anna.get(HOSTING).await.ok().get("pending"), None, "and nothing has changed");
+    audit::check(&stack).await;
+}
+
+#[tokio::test]
+async fn e28_what_fits_is_changed_to() {
+    let stack = Stack::start().await;
+    let anna = buyer(&stack, "anna@example.com", GROWTH).await;
+    anna.post("/v1/hosting/sites", json!({"label": "shop"})).await.expect(202);
+    stack.settle().await;
+    let quote = quoted(&anna, LAUNCH, 1).await;
+    assert_eq!(take(&anna, &quote).await.ok()["pending"]["price"], LAUNCH);
+    let preview = format!("{HOSTING}/preview");
+    let unknown = anna.post(&preview, json!({"price": "hosting_moon_month_usd", "quantity": 1}));
+    assert_eq!(refused(unknown).await.0, 422);
+    audit::check(&stack).await;
+}
