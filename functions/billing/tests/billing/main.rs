@@ -12,6 +12,7 @@ mod downgrades;
 mod entitlements;
 mod inbox;
 mod invoicing;
+mod kills;
 mod ladders;
 mod methods;
 mod money;
