@@ -8,7 +8,7 @@ use billing::commands;
 use billing::payer::Payer;
 use billing::view::SubscriptionView;
 use domain::QuoteId;
-use domain::billing::Product;
+use domain::billing::{ChangeWanted, Direction, Product};
 use platform::http::{self, Call, Limit, MINUTE, Reply};
 use platform::stripe::Stripe;
 use platform::{App, Exit, Result};
@@ -35,6 +35,11 @@ async fn change_subscription(app: App, call: Call<Payer, Taken>) -> Result<Reply
     let billing = Billing::of(&app, call.caller.org());
     let subscription = billing.subscription(product).await?;
     let quote = billing.quote(call.body.quote).await?;
+    // What fitted into a smaller plan when it was quoted may have grown since.
+    let wanted = ChangeWanted { price: quote.change.to.clone(), quantity: quote.change.quantity };
+    if quote.change.direction == Direction::Downgrade && quote.subscription_version == subscription.version {
+        subscription.change(&wanted, &billing.usage(product).await?)?;
+    }
     let used = quote.commit(&call.body.signature, &subscription, subscription.version, call.now)?;
     // Taken before it is made: of two who take it, one makes it.
     billing.take(&quote, &used).await?;
