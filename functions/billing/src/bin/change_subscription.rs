@@ -36,7 +36,7 @@ async fn change_subscription(app: App, call: Call<Payer, Taken>) -> Result<Reply
     let subscription = billing.subscription(product).await?;
     let quote = billing.quote(call.body.quote).await?;
     let used = quote.commit(&call.body.signature, &subscription, subscription.version, call.now)?;
-    // More may be in use than when the quote was made.
+    // What fitted into a smaller plan when it was quoted may have grown since.
     let wanted = ChangeWanted { price: quote.change.to.clone(), quantity: quote.change.quantity };
     subscription.change(&wanted, &billing.usage(product).await?)?;
     let taken = billing.taken(&quote, &used, &subscription);

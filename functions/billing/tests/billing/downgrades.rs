@@ -57,3 +57,18 @@ async fn e28_what_fits_is_changed_to() {
     assert_eq!(refused(unknown).await.0, 422);
     audit::check(&stack).await;
 }
+
+#[tokio::test]
+async fn e28_a_quote_that_fitted_is_looked_at_again_when_it_is_taken() {
+    let stack = Stack::start().await;
+    let anna = buyer(&stack, "anna@example.com", GROWTH).await;
+    let quote = quoted(&anna, LAUNCH, 1).await;
+    for number in 0..6 {
+        let body = json!({"label": format!("shop-{number}")});
+        anna.post("/v1/hosting/sites", body).await.expect(202);
+    }
+    stack.settle().await;
+    assert_eq!(refused(take(&anna, &quote)).await, (409, "over_limit".to_owned()));
+    assert!(anna.get(HOSTING).await.ok()["pending"].is_null());
+    audit::check(&stack).await;
+}

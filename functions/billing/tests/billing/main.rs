@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 #![allow(clippy::duplicate_mod, reason = "the same tests run in other weathers too")]
 
+mod a_year;
 mod asked_by_the_bank;
 mod audit;
 mod buyers;
@@ -13,6 +14,7 @@ mod downgrades;
 mod entitlements;
 mod inbox;
 mod invoicing;
+mod kills;
 mod ladders;
 mod methods;
 mod money;

@@ -1,6 +1,8 @@
 //! Names that sites can and cannot have, and who gets one that two want.
 
-use futures_util::future::join;
+use std::collections::BTreeMap;
+
+use futures_util::future::{join, join_all};
 use local::Stack;
 use serde_json::json;
 
@@ -87,6 +89,30 @@ async fn of_two_who_want_a_label_at_once_one_gets_it() {
     }
     let claims = stack.table("hosting").of_kind("label_claim");
     assert_eq!(claims.len(), 8);
+}
+
+#[tokio::test]
+async fn of_sixty_four_who_want_a_label_at_once_one_gets_it() {
+    let stack = Stack::start().await;
+    let mut people = Vec::new();
+    for number in 0..64 {
+        people.push(stack.verified(&format!("anna@shop{number}.com")).await);
+    }
+    let body = json!({"label": "wanted"});
+    let answers = join_all(people.iter().map(|person| person.post("/v1/hosting/sites", body.clone()))).await;
+    let mut counts = BTreeMap::new();
+    for answer in &answers {
+        *counts.entry((answer.status, answer.code())).or_insert(0) += 1;
+    }
+    assert_eq!(counts, BTreeMap::from([((202, String::new()), 1), ((409, "label_taken".to_owned()), 63)]));
+    let claims = stack.table("hosting").of_kind("label_claim");
+    assert_eq!(claims.len(), 1);
+    let winner = answers.iter().position(|answer| answer.status == 202).unwrap();
+    assert_eq!(claims[0]["org"], people[winner].org());
+    assert_eq!(stack.table("hosting").of_kind("site").len(), 1);
+    let operation = answers[winner].json()["id"].as_str().unwrap().to_owned();
+    until_operation(&stack, &operation, "succeeded").await;
+    crate::audit::check(&stack).await;
 }
 
 #[tokio::test]
