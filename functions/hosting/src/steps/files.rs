@@ -18,8 +18,6 @@ use crate::store::backups;
 const AT_ONCE: usize = 200;
 /// How many of a backup's files one turn looks at.
 const LOOKED_AT: usize = 1_000;
-/// How many pages of a thousand versions one turn lists: some seconds' work, far from the end of its time.
-const PAGES: usize = 5;
 
 /// How far a backup has come. Its id is chosen before any list is stored under it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -64,23 +62,19 @@ pub(super) fn choose(run: &Run<'_>) -> Result<Value> {
 pub(super) async fn take(run: &Run<'_>) -> Result<Outcome> {
     let mut listing: Listing = run.given()?;
     let (client, bucket) = (Client::new(run.app.aws()), run.bucket()?);
-    let (mut files, mut more) = (Vec::new(), true);
-    for _ in 0..PAGES {
-        let call = client.list_object_versions().bucket(&bucket).set_key_marker(listing.key.take());
-        let page = call.set_version_id_marker(listing.version.take()).send().await;
-        let page = page.map_err(|error| Error::aws("s3", error))?;
-        for file in page.versions().iter().filter(|file| file.is_latest() == Some(true)) {
-            let (Some(key), Some(version)) = (file.key(), file.version_id()) else { continue };
-            let bytes = u64::try_from(file.size().unwrap_or(0)).unwrap_or(0);
-            let (key, version, tag) = (key.to_owned(), version.to_owned(), plain(file.e_tag()));
-            files.push(BackedFile { key, version, tag, bytes });
-        }
-        (listing.key, listing.version) = (page.next_key_marker, page.next_version_id_marker);
-        more = page.is_truncated == Some(true);
-        if !more {
-            break;
-        }
+    let mut files = Vec::new();
+    // One page of a thousand versions a turn: however many there are, no turn takes long.
+    let call = client.list_object_versions().bucket(&bucket).set_key_marker(listing.key.take());
+    let page = call.set_version_id_marker(listing.version.take()).send().await;
+    let page = page.map_err(|error| Error::aws("s3", error))?;
+    for file in page.versions().iter().filter(|file| file.is_latest() == Some(true)) {
+        let (Some(key), Some(version)) = (file.key(), file.version_id()) else { continue };
+        let bytes = u64::try_from(file.size().unwrap_or(0)).unwrap_or(0);
+        let (key, version, tag) = (key.to_owned(), version.to_owned(), plain(file.e_tag()));
+        files.push(BackedFile { key, version, tag, bytes });
     }
+    let more = page.is_truncated == Some(true);
+    (listing.key, listing.version) = (page.next_key_marker, page.next_version_id_marker);
     let manifest = format!("{}/{}/{}", run.site.org, run.site.id, listing.backup);
     if !files.is_empty() {
         let body = serde_json::to_vec(&files).map_err(Error::caused)?;
