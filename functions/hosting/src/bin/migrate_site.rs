@@ -1,7 +1,7 @@
 //! `POST /v1/hosting/sites/{site}/migrate`: bring a site to the machines that its plan says, now.
 //!
-//! A plan's change does so by itself; this is for a move that was taken back. Staff also move a site that is where its plan
-//! says, to another host of the same kind. Answers 202 with the operation to watch.
+//! A plan's change does so by itself; this is for a move that was taken back, and also for staff. Answers 202 with the
+//! operation to watch.
 
 use domain::accounts::entitlements::HOSTING;
 use domain::hosting::operation::Request;
@@ -25,7 +25,7 @@ async fn migrate_site(app: App, call: Call<Steward>) -> Result<Reply<OperationVi
             let informed = stored.entitled(plan.version, plan.products.get(HOSTING), call.now);
             informed.unwrap_or_else(|| stored.value.clone()).migrate()?
         }
-        Steward::Staff(_) => stored.value.clone().relocate()?,
+        Steward::Staff(_) => stored.value.clone().migrate()?,
     };
     let request = Request { operation: call.new_id(), by: Some(call.caller.person()), now: call.now };
     let wish = site.next_operation(request);

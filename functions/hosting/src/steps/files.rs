@@ -74,6 +74,10 @@ pub(super) async fn take(run: &Run<'_>) -> Result<Outcome> {
         files.push(BackedFile { key, version, tag, bytes });
     }
     let more = page.is_truncated == Some(true);
+    if more && page.next_key_marker.is_none() {
+        // From its beginning the list would be gone through for ever.
+        return Err(Error::partner("s3", true, "the list does not say where it goes on"));
+    }
     (listing.key, listing.version) = (page.next_key_marker, page.next_version_id_marker);
     let manifest = format!("{}/{}/{}", run.site.org, run.site.id, listing.backup);
     if !files.is_empty() {

@@ -161,8 +161,9 @@ async fn e60_a_file_that_changes_while_nobody_should_write_stops_the_move() {
     stack.run_until("the new machine is gone", crate::PATIENCE, alone).await;
     audit::check(&stack).await;
 
-    // Asked for again, it goes through.
-    let operation = migrate(&crate::kills::signed_in(&stack, &anna).await, &asked).await;
+    // Asked for again, by its people or by staff, it goes through.
+    let operator = crate::staff(&stack).await;
+    let operation = migrate(&operator, &asked).await;
     until_over(&stack, &operation, "succeeded").await;
     audit::check(&stack).await;
 }
@@ -200,7 +201,7 @@ async fn a_move_whose_files_cannot_be_listed_is_taken_back() {
     let asked = deployed(&stack, &anna, "acme").await;
     pay(&stack, &anna).await;
     // Before anybody was kept from writing; and when nobody could write any more.
-    for (passed, frozen, code) in [(0, 0, "s3_unavailable"), (1, 2, "freeze_too_long")] {
+    for (passed, frozen, code) in [(0, 0, "internal"), (1, 1, "freeze_too_long")] {
         let operation = migrate(&crate::kills::signed_in(&stack, &anna).await, &asked).await;
         until_step(&stack, &operation, "copy_content").await;
         let before = policies(&stack);
@@ -212,7 +213,7 @@ async fn a_move_whose_files_cannot_be_listed_is_taken_back() {
         assert_eq!((&error["step"], &error["code"]), (&json!("freeze_writes"), &json!(code)), "{error}");
         until_over(&stack, &operation, "rolled_back").await;
         // Going back opens the bucket, whether or not it was shut.
-        assert!(policies(&stack) > before + frozen.min(1));
+        assert!(policies(&stack) > before + frozen);
         stack.faults().clear();
         let alone = async || stack.cloud().ec2().running().len() == 1;
         stack.run_until("the new machine is gone", crate::PATIENCE, alone).await;
@@ -241,20 +242,6 @@ async fn whoever_turns_back_opens_writes_before_waiting_for_name_servers() {
     assert_eq!(policies(&stack), before + 1, "writes are open");
     assert_ne!(step(&stack, &operation, "point_name")["state"], "compensated");
     until_over(&stack, &operation, "rolled_back").await;
-    audit::check(&stack).await;
-}
-
-#[tokio::test]
-async fn staff_move_a_site_that_is_where_its_plan_says_to_another_host() {
-    let stack = Stack::start().await;
-    let anna = stack.verified("anna@example.com").await;
-    let asked = deployed(&stack, &anna, "acme").await;
-    let before = item(&stack, "site", &asked.site)["host"].clone();
-    let operator = crate::staff(&stack).await;
-    let operation = migrate(&operator, &asked).await;
-    until_over(&stack, &operation, "succeeded").await;
-    let site = item(&stack, "site", &asked.site);
-    assert!(site["host"] != before && site["mode"] == "shared", "{site}");
     audit::check(&stack).await;
 }
 

@@ -378,15 +378,6 @@ impl Site {
         Ok(Self { stays: false, ..self })
     }
 
-    /// Staff want it elsewhere: where its plan says, or, if it is there, on any other host of the same kind.
-    ///
-    /// # Errors
-    /// 409 `site_not_active`, `busy`.
-    pub fn relocate(self) -> Result<Self, Refusal> {
-        self.idle()?;
-        Ok(if self.is_where_planned() { self.leave_host() } else { Self { stays: false, ..self } })
-    }
-
     /// It shall leave its host, to any other of the same kind.
     #[must_use]
     pub fn leave_host(self) -> Self {
