@@ -44,7 +44,7 @@ async fn take_down(app: &App, stored: &Stored<Site>, tick: &Tick) -> Result<Opti
         return Ok(None);
     }
     // Nothing goes for want of a payment of which the site alone has not heard.
-    if let Some(heard) = hosting.heard_plan(stored.org).await?
+    if let Some(heard) = hosting.heard_plan(stored.org).await?.map(|heard| heard.value)
         && let Some(site) = stored.entitled(heard.version, heard.hosting.as_ref(), tick.now)
     {
         hosting.wish(stored, &site.next_operation(request), tick.origin()).await?;
