@@ -120,7 +120,7 @@ async fn a_domain_that_nobody_proves_ends_after_fourteen_days() {
     stack.travel(13).await;
     let anna = crate::kills::signed_in(&stack, &anna).await;
     assert_eq!(anna.get(&path).await.ok()["state"], "undelegated");
-    stack.travel(3).await;
+    stack.travel(5).await;
     let gone = async || zones(&stack, "shop.example.org").is_empty();
     stack.run_until("the zone is gone", Duration::from_secs(300), gone).await;
     let anna = crate::kills::signed_in(&stack, &anna).await;
