@@ -14,8 +14,10 @@ use domain::{Timestamp, UserId};
 use platform::{App, Error, Result};
 use serde::Deserialize;
 
-/// How many pages of a listing are counted before a store is taken to be as large as seen so far: 50,000 objects.
-const MOST_PAGES: usize = 50;
+/// How many pages of a thousand objects are counted while somebody waits for the answer.
+pub const A_FEW_PAGES: usize = 50;
+/// How many are counted where nobody waits.
+pub const MANY_PAGES: usize = 2_000;
 
 #[derive(Deserialize)]
 struct Settings {
@@ -115,14 +117,15 @@ impl Session {
     }
 }
 
-/// How many bytes are in a bucket, older versions aside; no more are counted once there are more than `enough`.
+/// How many bytes are in a bucket, older versions aside, and whether that is all; no more are counted once there are more than
+/// `enough`.
 ///
 /// # Errors
 /// `unavailable`, `internal`.
-pub async fn stored_bytes(app: &App, bucket: &str, enough: u64) -> Result<u64> {
+pub async fn stored_bytes(app: &App, bucket: &str, enough: u64, most_pages: usize) -> Result<(u64, bool)> {
     let client = aws_sdk_s3::Client::new(app.aws());
     let (mut bytes, mut after) = (0_u64, None);
-    for _ in 0..MOST_PAGES {
+    for _ in 0..most_pages {
         let call = client.list_objects_v2().bucket(bucket).set_continuation_token(after);
         let page = call.send().await.map_err(|error| Error::aws("s3", error))?;
         let sizes =
@@ -130,8 +133,8 @@ pub async fn stored_bytes(app: &App, bucket: &str, enough: u64) -> Result<u64> {
         bytes = bytes.saturating_add(sizes.sum());
         after = page.next_continuation_token;
         if after.is_none() || bytes > enough {
-            break;
+            return Ok((bytes, after.is_none()));
         }
     }
-    Ok(bytes)
+    Ok((bytes, false))
 }

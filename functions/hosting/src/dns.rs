@@ -144,6 +144,9 @@ impl Courier<'_> {
     async fn end(&self, zone: &str) -> Result<Left> {
         let records = self.store.some_records(zone, ENDED_AT_ONCE).await?;
         if records.is_empty() {
+            if !self.clear(zone).await? {
+                return Ok(Left::Waiting);
+            }
             domains::delete_zone(self.app, &self.zone_id).await?;
             return Ok(Left::Gone);
         }
@@ -152,10 +155,55 @@ impl Courier<'_> {
             let unwanted = record.value.clone().unwanted(None, self.origin.now);
             writes.extend(zones::wish(&unwanted, Some(record), self.origin, None));
         }
-        // What Route 53 never took needs no deletion there.
+        // What Route 53 refused is not there; what was there before it goes with the rest of the zone.
         writes.extend(records.iter().filter(|one| one.state == RecordState::Rejected).map(Write::remove));
         self.store.table().transact(writes).await?;
         Ok(Left::Waiting)
+    }
+
+    /// Deletes what the zone has that is not kept here, such as the values before a change that was refused. True when there
+    /// was nothing.
+    async fn clear(&self, zone: &str) -> Result<bool> {
+        let listed = self.client.list_resource_record_sets().hosted_zone_id(&self.zone_id).max_items(100);
+        let listed = listed.send().await.map_err(|error| Error::aws("route53", error))?;
+        let is_own = |set: &ResourceRecordSet| {
+            plain(set.name()) == zone && matches!(set.r#type(), RrType::Ns | RrType::Soa)
+        };
+        let left = listed.resource_record_sets.into_iter().filter(|set| !is_own(set));
+        let changes = left.map(deletion).collect::<Result<Vec<_>>>()?;
+        if changes.is_empty() {
+            return Ok(true);
+        }
+        match self.offer_changes(changes).await? {
+            Offered::Taken(_) | Offered::Throttled => Ok(false),
+            Offered::Wrong(reason) => Err(Error::partner("route53", true, reason)),
+        }
+    }
+
+    /// The record set that the zone has of a name and type.
+    async fn live(&self, change: &DnsChange) -> Result<Option<ResourceRecordSet>> {
+        let kind = route53_type(change.record.kind);
+        let call = self.client.list_resource_record_sets().hosted_zone_id(&self.zone_id).max_items(1);
+        let call = call.start_record_name(&change.record.name).start_record_type(kind.clone());
+        let listed = call.send().await.map_err(|error| Error::aws("route53", error))?;
+        let first = listed.resource_record_sets.into_iter().next();
+        Ok(first.filter(|set| plain(set.name()) == change.record.name && *set.r#type() == kind))
+    }
+
+    /// Deletes whatever values there are of a record whose deletion with the values that are kept here was refused: it is
+    /// gone already, by a turn that was killed after its call, or a change before it was refused. False when Route 53 is too
+    /// busy.
+    async fn delete_live(&self, change: &Stored<DnsChange>) -> Result<bool> {
+        let Some(set) = self.live(change).await? else {
+            self.finish(vec![change.clone()]).await?;
+            return Ok(true);
+        };
+        match self.offer_changes(vec![deletion(set)?]).await? {
+            Offered::Taken(batch) => self.store.submitted(std::slice::from_ref(change), &batch).await?,
+            Offered::Throttled => return Ok(false),
+            Offered::Wrong(reason) => self.reject(change, &reason).await?,
+        }
+        Ok(true)
     }
 
     /// Offers changes to Route 53, which takes a batch as a whole or not at all: one that it refuses is offered in halves,
@@ -171,11 +219,10 @@ impl Courier<'_> {
                     let (left, right) = part.split_at(part.len() / 2);
                     parts.extend([right, left]);
                 }
-                // A turn that was killed after its call had it deleted already.
-                Offered::Wrong(reason)
-                    if first.action == DnsAction::Delete && reason.contains("not found") =>
-                {
-                    self.finish(vec![first.clone()]).await?;
+                Offered::Wrong(_) if first.action == DnsAction::Delete => {
+                    if !self.delete_live(first).await? {
+                        return Ok(false);
+                    }
                 }
                 Offered::Wrong(reason) => self.reject(first, &reason).await?,
             }
@@ -185,13 +232,18 @@ impl Courier<'_> {
 
     async fn offer(&self, part: &[Stored<DnsChange>]) -> Result<Offered> {
         let changes = part.iter().map(|change| route53_change(change)).collect::<Result<Vec<_>>>()?;
+        self.offer_changes(changes).await
+    }
+
+    async fn offer_changes(&self, changes: Vec<Change>) -> Result<Offered> {
+        let count = changes.len() as u64;
         let batch = ChangeBatch::builder().set_changes(Some(changes)).build().map_err(Error::caused)?;
         let call =
             self.client.change_resource_record_sets().hosted_zone_id(&self.zone_id).change_batch(batch);
         let error = match call.send().await {
             Ok(answer) => {
                 let id = answer.change_info.map(|info| info.id).unwrap_or_default();
-                self.app.count("DnsChangesSubmitted", part.len() as u64);
+                self.app.count("DnsChangesSubmitted", count);
                 return Ok(Offered::Taken(id));
             }
             Err(error) => error,
@@ -292,13 +344,7 @@ fn route53_change(change: &DnsChange) -> Result<Change> {
         DnsAction::Upsert => ChangeAction::Upsert,
         DnsAction::Delete => ChangeAction::Delete,
     };
-    let kind = match change.record.kind {
-        RecordType::A => RrType::A,
-        RecordType::Aaaa => RrType::Aaaa,
-        RecordType::Cname => RrType::Cname,
-        RecordType::Mx => RrType::Mx,
-        RecordType::Txt => RrType::Txt,
-    };
+    let kind = route53_type(change.record.kind);
     let values = change.record.values.iter().map(|value| ResourceRecord::builder().value(value).build());
     let set = ResourceRecordSet::builder()
         .name(&change.record.name)
@@ -308,4 +354,23 @@ fn route53_change(change: &DnsChange) -> Result<Change> {
         .build()
         .map_err(Error::caused)?;
     Change::builder().action(action).resource_record_set(set).build().map_err(Error::caused)
+}
+
+fn route53_type(kind: RecordType) -> RrType {
+    match kind {
+        RecordType::A => RrType::A,
+        RecordType::Aaaa => RrType::Aaaa,
+        RecordType::Cname => RrType::Cname,
+        RecordType::Mx => RrType::Mx,
+        RecordType::Txt => RrType::Txt,
+    }
+}
+
+fn deletion(set: ResourceRecordSet) -> Result<Change> {
+    Change::builder().action(ChangeAction::Delete).resource_record_set(set).build().map_err(Error::caused)
+}
+
+/// A name as it is kept here: without the last dot, its star as a star.
+fn plain(name: &str) -> String {
+    name.trim_end_matches('.').replace("\\052", "*")
 }

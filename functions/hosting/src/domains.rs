@@ -3,9 +3,15 @@
 use aws_sdk_route53::Client;
 use aws_sdk_route53::error::ProvideErrorMetadata;
 use aws_sdk_route53::types::HostedZoneConfig;
-use domain::hosting::CustomDomain;
-use platform::{App, Error, Result};
+use domain::Timestamp;
+use domain::hosting::custom_domain::{UNPROVEN, YIELDS};
+use domain::hosting::site::RETENTION;
+use domain::hosting::{CustomDomain, DomainState};
+use platform::store::Stored;
+use platform::{App, Error, Origin, Result};
 use serde::Deserialize;
+
+use crate::{Hosting, HostingOfAll};
 
 /// A zone that Route 53 has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +32,7 @@ enum There {
 /// Makes the zone of a domain, or finds the one that an earlier try made.
 ///
 /// # Errors
-/// `zone_conflict` when the account has another zone of this name, which is nobody's business to take over.
+/// `zone_conflict` when the account has another zone of this name, which is nobody's business to take over; `zone_refused`.
 pub async fn make_zone(app: &App, domain: &CustomDomain) -> Result<Made> {
     let client = Client::new(app.aws());
     match look(&client, domain).await? {
@@ -51,8 +57,131 @@ pub async fn make_zone(app: &App, domain: &CustomDomain) -> Result<Made> {
             There::Ours(id) => read(&client, &id).await,
             There::Others | There::Nothing => Err(conflict(domain)),
         },
-        Err(error) => Err(Error::aws("route53", error)),
+        Err(error) => match error.code() {
+            // No repeat of it will be taken either.
+            Some(code @ ("InvalidDomainName" | "TooManyHostedZones" | "DelegationSetNotAvailable")) => {
+                app.count("ZonesRefused", 1);
+                let message =
+                    format!("The name servers do not take the domain: {code}. Our support can help.");
+                Err(Error::refused("zone_refused", message))
+            }
+            _ => Err(Error::aws("route53", error)),
+        },
     }
+}
+
+/// The zone of a domain, if an earlier try made it.
+///
+/// # Errors
+/// `unavailable`, `internal`.
+pub async fn find_zone(app: &App, domain: &CustomDomain) -> Result<Option<Made>> {
+    let client = Client::new(app.aws());
+    match look(&client, domain).await? {
+        There::Ours(id) => read(&client, &id).await.map(Some),
+        There::Others | There::Nothing => Ok(None),
+    }
+}
+
+/// Lets a domain go. Answers it on its way out: the worker of its zone takes that away with its records.
+///
+/// # Errors
+/// `mail_domain_in_use` while mail of a site comes from it; `version_conflict`.
+pub async fn let_go(
+    app: &App,
+    hosting: &Hosting,
+    stored: Stored<CustomDomain>,
+    origin: &Origin,
+) -> Result<CustomDomain> {
+    if hosting.sends_from(&stored.name).await? {
+        let message = "Mail of a site comes from the domain; take that off the site first.";
+        return Err(Error::refused("mail_domain_in_use", message));
+    }
+    let stored = match stored.state {
+        // Whether its zone was made is not known: whoever made it did not hear, or could not.
+        DomainState::Creating => match find_zone(app, &stored).await? {
+            Some(made) => {
+                let domain = stored.value.clone().made(made.id, made.name_servers);
+                hosting.domain_made(&stored, &domain).await?;
+                hosting.domain(&stored.name).await?
+            }
+            None => {
+                hosting.undo_domain(&stored).await?;
+                return Ok(CustomDomain { state: DomainState::Deleting, ..stored.value });
+            }
+        },
+        _ => stored,
+    };
+    let domain = stored.value.clone().delete()?;
+    if stored.state != DomainState::Deleting {
+        hosting.end_domain(&stored, &domain, origin).await?;
+    }
+    Ok(domain)
+}
+
+/// Looks whether a domain ends that is due: nobody proved it, or its organisation has not paid for as long as a site's data
+/// are kept. Answers whether it does.
+///
+/// # Errors
+/// As [`let_go`]; `unavailable` when no resolver answers.
+pub async fn end_if_over(app: &App, stored: Stored<CustomDomain>, origin: &Origin) -> Result<bool> {
+    let (hosting, now) = (Hosting::of(app, stored.org), origin.now);
+    let unpaid = hosting.heard_plan().await?.and_then(|heard| heard.unpaid_since);
+    let stored = looked_at(app, &hosting, stored, now).await?;
+    let over = unpaid.is_some_and(|since| since + RETENTION <= now) || stored.is_unproven_for(UNPROVEN, now);
+    if over {
+        let_go(app, &hosting, stored, origin).await?;
+    }
+    Ok(over)
+}
+
+/// Lets a domain go that somebody else wants, if its organisation has not shown for days that it is theirs.
+///
+/// # Errors
+/// As [`let_go`]; `unavailable` when no resolver answers.
+pub async fn yield_unproven(app: &App, name: &str, origin: &Origin) -> Result<bool> {
+    let zone = HostingOfAll::of(app).zone(name).await?;
+    let Some(org) = zone.and_then(|zone| zone.org) else { return Ok(false) };
+    let hosting = Hosting::of(app, org);
+    let Some(stored) = hosting.find_domain(name).await? else { return Ok(false) };
+    if !stored.is_unproven_for(YIELDS, origin.now) {
+        return Ok(false);
+    }
+    let stored = looked_at(app, &hosting, stored, origin.now).await?;
+    if !stored.is_unproven_for(YIELDS, origin.now) || hosting.sends_from(name).await? {
+        return Ok(false);
+    }
+    let_go(app, &hosting, stored, origin).await?;
+    Ok(true)
+}
+
+/// A domain after a look at its delegation.
+async fn looked_at(
+    app: &App,
+    hosting: &Hosting,
+    stored: Stored<CustomDomain>,
+    now: Timestamp,
+) -> Result<Stored<CustomDomain>> {
+    if !matches!(stored.state, DomainState::Undelegated | DomainState::Delegated) {
+        return Ok(stored);
+    }
+    let found = name_servers(app, &stored.name).await?;
+    hosting.change_domain(&stored, &stored.value.clone().looked_up(&found, now)).await?;
+    hosting.domain(&stored.name).await
+}
+
+/// The domain, if the world is sent to its zone now: else anybody could add a name that is somebody else's.
+///
+/// # Errors
+/// `domain_not_delegated`, `domain_not_ready`; `unavailable` when no resolver answers.
+pub async fn delegated(
+    app: &App,
+    hosting: &Hosting,
+    stored: Stored<CustomDomain>,
+    now: Timestamp,
+) -> Result<Stored<CustomDomain>> {
+    let seen = looked_at(app, hosting, stored, now).await?;
+    seen.check_delegated()?;
+    Ok(seen)
 }
 
 async fn look(client: &Client, domain: &CustomDomain) -> Result<There> {

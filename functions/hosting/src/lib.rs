@@ -16,6 +16,7 @@ pub mod mail_domains;
 pub mod mail_events;
 pub mod reconcile;
 pub mod steps;
+pub mod steward;
 pub mod store;
 pub mod sweep;
 pub mod view;

@@ -7,7 +7,17 @@ use domain::hosting::{DnsAction, EmailIdentity, ManagedRecord};
 use platform::store::{Stored, Write};
 use platform::{App, Error, Origin, Result};
 
-use crate::store::{HostingOfAll, zones};
+use crate::store::{HostingOfAll, identities, zones};
+
+/// Whether SES knows a domain: as somebody's mail domain, or as the product's own.
+///
+/// # Errors
+/// What SES fails with.
+pub async fn is_known(app: &App, domain: &str) -> Result<bool> {
+    let call = Client::new(app.aws()).get_identity_verification_attributes().identities(domain);
+    let answer = call.send().await.map_err(|error| Error::aws("ses", error))?;
+    Ok(answer.verification_attributes.contains_key(domain))
+}
 
 /// Tells SES of a domain. Each call answers a repeat with what it answered first.
 ///
@@ -92,6 +102,9 @@ pub async fn records(
         let wake = writes.is_empty().then(|| zones::wake(zone, origin));
         writes.extend(zones::wish(&kept, before, origin, wake));
     }
+    if identity.zone.is_some() {
+        writes.push(zones::stands(zone, identity.org));
+    }
     Ok(writes)
 }
 
@@ -104,7 +117,7 @@ pub async fn removal(
     identity: &Stored<EmailIdentity>,
     origin: &Origin,
 ) -> Result<Vec<Write>> {
-    let mut writes = vec![Write::remove(identity)];
+    let mut writes = Vec::from(identities::remove(identity));
     let Some(zone) = &identity.zone else { return Ok(writes) };
     let records = store.records_under(zone, &identity.domain).await?;
     let own = records

@@ -1,7 +1,7 @@
 //! What SES tells of sites' mails, as it comes through EventBridge.
 
-use domain::OrgId;
 use domain::hosting::mailing::Fate;
+use domain::{OrgId, SiteId};
 use platform::queue::{Payload, parse};
 use platform::{Error, Result};
 use serde::Deserialize;
@@ -9,6 +9,8 @@ use serde_json::Value;
 
 /// The tag with the organisation whose site sent it.
 pub const ORG_TAG: &str = "org";
+/// The tag with the site that sent it.
+pub const SITE_TAG: &str = "site";
 /// SES's own tag with the sender's domain.
 const DOMAIN_TAG: &str = "ses:from-domain";
 
@@ -17,6 +19,8 @@ const DOMAIN_TAG: &str = "ses:from-domain";
 pub struct MailTold {
     /// Whose.
     pub org: OrgId,
+    /// Which site's.
+    pub site: SiteId,
     /// From which domain.
     pub domain: String,
     /// The mail, and what is told of it: the same in every delivery.
@@ -62,8 +66,9 @@ impl Payload for MailTold {
         };
         let org =
             tag(ORG_TAG)?.parse().map_err(|_| Error::Malformed("a mail of no organisation".to_owned()))?;
+        let site = tag(SITE_TAG)?.parse().map_err(|_| Error::Malformed("a mail of no site".to_owned()))?;
         let domain = tag(DOMAIN_TAG)?.to_ascii_lowercase();
-        Ok(Self { org, domain, told: format!("{}#{event_type}", mail.message_id), fate })
+        Ok(Self { org, site, domain, told: format!("{}#{event_type}", mail.message_id), fate })
     }
 }
 
@@ -77,7 +82,8 @@ mod tests {
 
     fn accept(kind: &str, bounce: Value) -> Result<MailTold> {
         let org = OrgId::from_ulid(7);
-        let tags = json!({"org": [org], "ses:from-domain": ["Acme.sites.example"]});
+        let site = SiteId::from_ulid(8);
+        let tags = json!({"org": [org], "site": [site], "ses:from-domain": ["Acme.sites.example"]});
         let mail = json!({"messageId": "m1", "tags": tags});
         MailTold::accept("Email", 1, json!({"eventType": kind, "mail": mail, "bounce": bounce}))
     }

@@ -3,6 +3,7 @@
 use domain::accounts::Mode;
 use domain::hosting::dns::RecordState;
 use domain::hosting::identity::IdentityState;
+use domain::hosting::mailing::{MailCounts, MailStanding};
 use domain::hosting::{
     CustomDomain, DnsAction, DomainState, EmailIdentity, Host, HostState, ManagedRecord, Operation,
     OperationKind, OperationState, RecordSet, Site, SiteState, Step, StepFailure, StepName, StepState,
@@ -159,7 +160,7 @@ pub struct SiteView {
     /// Since when it is served.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub activated_at: Option<Timestamp>,
-    /// Until when a deleted site's data is kept at least; nothing removes it by itself yet.
+    /// Until when a deleted site's data is kept at least; within a day or two after that it is removed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retained_until: Option<Timestamp>,
 }
@@ -290,9 +291,9 @@ pub struct MailDomainView {
     verified_at: Option<Timestamp>,
     /// Whether it is the site's own name.
     of_site: bool,
-    /// How many mails left.
+    /// How many of the site's mails left in the last thirty days, from whatever domain.
     sent: u64,
-    /// How many of them bounced for good.
+    /// How many bounced for good in that time.
     bounced: u64,
     /// How many were unwanted.
     complained: u64,
@@ -300,11 +301,14 @@ pub struct MailDomainView {
     stopped: bool,
 }
 
-impl From<&EmailIdentity> for MailDomainView {
-    fn from(identity: &EmailIdentity) -> Self {
+impl MailDomainView {
+    /// A mail domain of a site, and how the site's mail fares.
+    #[must_use]
+    pub fn of(identity: &EmailIdentity, standing: &MailStanding, now: Timestamp) -> Self {
         let EmailIdentity { domain, state, verified_at, zone, .. } = identity.clone();
-        let EmailIdentity { sent, bounced, complained, stopped, .. } = *identity;
-        Self { domain, state, verified_at, of_site: zone.is_none(), sent, bounced, complained, stopped }
+        let (of_site, stopped) = (zone.is_none(), standing.stopped);
+        let MailCounts { sent, bounced, complained } = standing.lately(now);
+        Self { domain, state, verified_at, of_site, sent, bounced, complained, stopped }
     }
 }
 

@@ -1,10 +1,10 @@
 //! `POST /v1/hosting/operations/{operation}/cancel`: take back what an operation has done so far.
 //!
 //! Refused with `point_of_no_return` once the site is the customer's; cancelling what already turns back changes nothing.
+//! For an admin of its organisation, and for staff.
 
-use hosting::Hosting;
+use hosting::steward::Steward;
 use hosting::view::OperationView;
-use platform::auth::Admin;
 use platform::http::{self, Call, Limit, MINUTE, Reply};
 use platform::{App, Error, Exit, Result};
 
@@ -12,12 +12,12 @@ use platform::{App, Error, Exit, Result};
 const MOST_LOOKS: u32 = 5;
 
 fn main() -> Exit {
-    http::limit(&[Limit::per_org(20, MINUTE)]).serve(cancel_operation)
+    http::limit(&[Limit::per_user(20, MINUTE)]).serve(cancel_operation)
 }
 
-async fn cancel_operation(app: App, call: Call<Admin>) -> Result<Reply<OperationView, 202>> {
-    let hosting = Hosting::of(&app, call.caller.org());
+async fn cancel_operation(app: App, call: Call<Steward>) -> Result<Reply<OperationView, 202>> {
     let id = call.id("operation")?;
+    let hosting = call.caller.around_operation(&app, id).await?;
     let mut looks = 1;
     loop {
         let stored = hosting.operation(id).await?;

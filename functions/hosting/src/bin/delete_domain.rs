@@ -1,8 +1,7 @@
 //! `DELETE /v1/hosting/domains/{domain}`: let a domain go: its records and its zone are taken away.
 
-use domain::hosting::DomainState;
-use hosting::Hosting;
 use hosting::view::DomainView;
+use hosting::{Hosting, domains};
 use platform::auth::Admin;
 use platform::http::{self, Call, Limit, MINUTE, Reply};
 use platform::{App, Exit, Result};
@@ -14,9 +13,6 @@ fn main() -> Exit {
 async fn delete_domain(app: App, call: Call<Admin>) -> Result<Reply<DomainView, 202>> {
     let hosting = Hosting::of(&app, call.caller.org());
     let stored = hosting.domain(&call.path("domain").to_ascii_lowercase()).await?;
-    let domain = stored.value.clone().delete()?;
-    if stored.state != DomainState::Deleting {
-        hosting.end_domain(&stored, &domain, call.origin()).await?;
-    }
+    let domain = domains::let_go(&app, &hosting, stored, call.origin()).await?;
     Ok(Reply::accepted(DomainView::from(&domain)))
 }

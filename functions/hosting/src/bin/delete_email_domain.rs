@@ -13,11 +13,9 @@ async fn delete_email_domain(app: App, call: Call<Admin>) -> Result<Reply<(), 20
     let hosting = Hosting::of(&app, call.caller.org());
     let stored = hosting.site(call.id("site")?).await?;
     let Some(domain) = &stored.own_mail_domain else { return Err(Error::NotFound) };
+    let identity = hosting.fresh_identity(domain).await?;
     mail_domains::forget(&app, domain).await?;
-    let writes = match hosting.identity(domain).await? {
-        Some(identity) => mail_domains::removal(&HostingOfAll::of(&app), &identity, call.origin()).await?,
-        None => Vec::new(),
-    };
+    let writes = mail_domains::removal(&HostingOfAll::of(&app), &identity, call.origin()).await?;
     hosting.take_mail_domain(&stored, writes).await?;
     Ok(Reply::no_content())
 }

@@ -14,5 +14,6 @@ async fn get_email_domain(app: App, call: Call<Viewer>) -> Result<Reply<MailDoma
     let hosting = Hosting::of(&app, call.caller.org());
     let site = hosting.site(call.id("site")?).await?;
     let identity = hosting.identity(site.mail_domain()).await?.ok_or(Error::NotFound)?;
-    Ok(Reply::ok(MailDomainView::from(&*identity)))
+    let standing = hosting.mail_standing(site.id).await?;
+    Ok(Reply::ok(MailDomainView::of(&identity, &standing, call.now)))
 }

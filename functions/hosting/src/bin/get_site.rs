@@ -25,7 +25,7 @@ fn main() -> Exit {
 async fn get_site(app: App, call: Call<Viewer>) -> Result<Reply<SiteWithMail>> {
     let hosting = Hosting::of(&app, call.caller.org());
     let site = hosting.site(call.id("site")?).await?;
-    let mail = hosting.identity(&site.fqdn).await?;
+    let mail = hosting.identity(site.mail_domain()).await?;
     let mail = mail.filter(|identity| identity.site == site.id).map(|identity| MailView::from(&*identity));
     Ok(Reply::ok(SiteWithMail { site: SiteView::from(&*site), mail }).version(site.version))
 }

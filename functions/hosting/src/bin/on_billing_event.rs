@@ -1,7 +1,7 @@
 //! Queue `hosting-billing`: let an organisation's sites be what its plan says now: where they run, and whether they do.
 //!
 //! Safe to repeat and to reorder: a site ignores what is not newer than what it has heard. What is wished for while an
-//! operation is at work begins at that one's end.
+//! operation is at work begins at that one's end. What was heard is kept first, for sites that are made in this moment.
 
 use domain::accounts::Entitlements;
 use domain::accounts::entitlements::HOSTING;
@@ -22,6 +22,7 @@ async fn on_billing_event(app: App, message: Message<EntitlementsChanged>) -> Re
     let EntitlementsChanged { version, products } = message.body.clone();
     let plan = Entitlements { version, products };
     let hosting = HostingOfAll::of(&app);
+    hosting.hear(org, &plan, message.now).await?;
     for stored in hosting.sites_of(org).await? {
         inform(&hosting, &stored, &plan, &message).await?;
     }
@@ -35,7 +36,9 @@ async fn inform(
     plan: &Entitlements,
     message: &Message<EntitlementsChanged>,
 ) -> Result<()> {
-    let Some(site) = stored.entitled(plan.version, plan.product(HOSTING), message.now) else { return Ok(()) };
+    let Some(site) = stored.entitled(plan.version, plan.products.get(HOSTING), message.now) else {
+        return Ok(());
+    };
     let request = Request { operation: message.origin().id(), by: None, now: message.now };
     hosting.wish(stored, &site.next_operation(request), message.origin()).await
 }

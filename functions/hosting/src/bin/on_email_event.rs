@@ -1,4 +1,4 @@
-//! Queue `hosting-mail-events`: count what became of sites' mails; a domain that too much comes back to sends no more.
+//! Queue `hosting-mail-events`: count what became of sites' mails; a site that too much comes back to sends no more.
 //!
 //! Safe to repeat: what is told of a mail is counted once.
 
@@ -12,10 +12,8 @@ fn main() -> Exit {
 }
 
 async fn on_email_event(app: App, message: Message<MailTold>) -> Result<()> {
-    let MailTold { org, domain, told, fate } = &message.body;
-    let Some(fate) = *fate else { return Ok(()) };
-    let stopped =
-        HostingOfAll::of(&app).count_fate((*org, domain.as_str()), told, fate, message.origin()).await?;
+    let Some(fate) = message.body.fate else { return Ok(()) };
+    let stopped = HostingOfAll::of(&app).count_fate(&message.body, fate, message.origin()).await?;
     if stopped.is_some() {
         app.count("MailDomainsStopped", 1);
     }

@@ -22,16 +22,17 @@ async fn retry_email_domain(app: App, call: Call<Admin>) -> Result<Reply<MailDom
     let site = hosting.site(call.id("site")?).await?;
     let stored = hosting.fresh_identity(site.mail_domain()).await?;
     let identity = stored.value.clone().retried(call.now)?;
-    // SES begins its 72 hours anew with a domain that it does not know, and may give it other keys.
-    mail_domains::forget(&app, &identity.domain).await?;
-    let tokens = mail_domains::register(&app, &identity).await?;
     // A customer's zone that is being deleted takes no records any more.
     if let Some(zone) = &identity.zone {
         hosting.domain(zone).await?.check_open()?;
     }
+    // SES begins its 72 hours anew with a domain that it does not know, and may give it other keys.
+    mail_domains::forget(&app, &identity.domain).await?;
+    let tokens = mail_domains::register(&app, &identity).await?;
     let zone = identity.zone.as_ref().unwrap_or(&site.zone);
     let around = (settings.aws_region.as_str(), call.origin());
     let records = mail_domains::records(&HostingOfAll::of(&app), zone, &identity, &tokens, around).await?;
     hosting.change_identity(&stored, &identity, records).await?;
-    Ok(Reply::accepted(MailDomainView::from(&identity)))
+    let standing = hosting.mail_standing(site.id).await?;
+    Ok(Reply::accepted(MailDomainView::of(&identity, &standing, call.now)))
 }

@@ -4,9 +4,10 @@ use aws_sdk_ses::Client;
 use aws_sdk_ses::config::retry::RetryConfig;
 use aws_sdk_ses::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_ses::types::{Body, Content, Destination, Message, MessageTag};
+use domain::hosting::Site;
 use domain::hosting::mailing::NewMail;
 use hosting::Hosting;
-use hosting::mail_events::ORG_TAG;
+use hosting::mail_events::{ORG_TAG, SITE_TAG};
 use platform::auth::Member;
 use platform::http::{self, Call, Limit, MINUTE, Reply};
 use platform::{App, Error, Exit, Result};
@@ -35,15 +36,16 @@ async fn send_email(app: App, call: Call<Member, NewMail>) -> Result<Reply<Taken
     let hosting = Hosting::of(&app, call.caller.org());
     let site = hosting.site(call.id("site")?).await?;
     let (plan, most) = site.may_mail(&call.caller.entitlements)?;
-    let domain = site.mail_domain().to_owned();
-    let from = call.body.check(&domain)?;
-    let identity = hosting.identity(&domain).await?.ok_or(Error::NotFound)?;
-    identity.may_send()?;
+    let sender = hosting.sender(&site).await?;
+    let from = call.body.check(&sender.domain)?;
+    sender.may_send()?;
+    hosting.mail_standing(site.id).await?.may_send()?;
     hosting.count_mail(plan, most, call.now).await?;
-    match hand_over(&app, &call.body, &from, call.caller.org().to_string()).await {
+    match hand_over(&app, &call.body, &from, &site).await {
         Ok(message_id) => Ok(Reply::accepted(Taken { message_id, from })),
         Err(error) => {
-            if matches!(error, Error::Refused { .. }) {
+            // What SES refused, or was too busy for, did not leave.
+            if matches!(error, Error::Refused { .. } | Error::Limited { .. }) {
                 hosting.uncount_mail(call.now).await?;
             }
             Err(error)
@@ -51,7 +53,7 @@ async fn send_email(app: App, call: Call<Member, NewMail>) -> Result<Reply<Taken
     }
 }
 
-async fn hand_over(app: &App, mail: &NewMail, from: &str, org: String) -> Result<String> {
+async fn hand_over(app: &App, mail: &NewMail, from: &str, site: &Site) -> Result<String> {
     let settings: Settings = app.config()?;
     // The SDK must not repeat a call whose outcome it does not know: that would be a mail sent twice.
     let config = aws_sdk_ses::config::Builder::from(app.aws()).retry_config(RetryConfig::disabled());
@@ -59,7 +61,9 @@ async fn hand_over(app: &App, mail: &NewMail, from: &str, org: String) -> Result
     let html = mail.html.as_deref().map(content).transpose()?;
     let body = Body::builder().text(content(&mail.text)?).set_html(html).build();
     let message = Message::builder().subject(content(&mail.subject)?).body(body).build();
-    let tag = MessageTag::builder().name(ORG_TAG).value(org).build().map_err(Error::caused)?;
+    let tags = [(ORG_TAG, site.org.to_string()), (SITE_TAG, site.id.to_string())];
+    let tags = tags.map(|(name, value)| MessageTag::builder().name(name).value(value).build());
+    let tags = tags.into_iter().collect::<Result<_, _>>().map_err(Error::caused)?;
     let call = Client::from_conf(config.build())
         .send_email()
         .source(from)
@@ -67,7 +71,7 @@ async fn hand_over(app: &App, mail: &NewMail, from: &str, org: String) -> Result
         .message(message)
         .configuration_set_name(&settings.site_mail_configuration_set)
         .set_reply_to_addresses(mail.reply_to.as_ref().map(|to| vec![to.as_str().to_owned()]))
-        .tags(tag);
+        .set_tags(Some(tags));
     match call.send().await {
         Ok(answer) => Ok(answer.message_id),
         Err(SdkError::ServiceError(answer)) if answer.raw().status().as_u16() < 500 => {

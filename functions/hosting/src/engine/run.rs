@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use domain::accounts::Mode;
+use domain::hosting::step::MOST_FAILURES;
 use domain::hosting::{Direction, Label, Operation, OperationKind, Site, Step, StepFailure, StepName};
 use domain::{HostId, Timestamp};
 use platform::lease::Lease;
@@ -65,7 +66,7 @@ pub enum Outcome {
     Again(Value),
     /// Something outside is not ready yet.
     Wait(Duration),
-    /// People must look.
+    /// It cannot go on by itself.
     Halt(StepFailure),
     /// It cannot succeed: everything is taken back.
     Abort(StepFailure),
@@ -161,6 +162,12 @@ impl<'a> Run<'a> {
     /// Does the turn's work, up to its transaction.
     pub(super) async fn turn(&mut self) -> Result<Outcome> {
         let name = self.step.name;
+        if self.operation.lost_turns(self.lease.fence) >= u64::from(MOST_FAILURES) {
+            let message = "The step does not come to an end.";
+            let remedy =
+                "Find out why run_operation dies at it (timeouts, memory), then retry the operation.";
+            return Ok(Outcome::Halt(self.failure("turns_lost", message, remedy)));
+        }
         match self.operation.direction {
             Direction::Forward => {
                 if self.stored.is_none()

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::hosting::operation::Request;
+use domain::hosting::operation::{Recourse, Request};
 use domain::hosting::step::{MOST_FAILURES, back_off};
 use domain::hosting::{
     Direction, Operation, OperationKind, OperationLog, OperationState, Site, SiteState, Step, StepFailure,
@@ -44,10 +44,10 @@ impl Run<'_> {
                 Ok(operation)
             }
             Outcome::Wait(_) if self.step.is_overdue(self.now()) => {
-                self.commit_halt(self.step.name.timed_out(self.now())).await
+                self.commit_trouble(self.step.name.timed_out(self.now())).await
             }
             Outcome::Wait(after) => self.commit_wait(after).await,
-            Outcome::Halt(failure) => self.commit_halt(failure).await,
+            Outcome::Halt(failure) => self.commit_trouble(failure).await,
             Outcome::Abort(failure) => self.commit_abort(failure).await,
         }
     }
@@ -85,7 +85,8 @@ impl Run<'_> {
         let Changed { mut site, event: mut site_event } = self.site_after(changed);
         let mut event = None;
         if operation.state == OperationState::RolledBack {
-            site = site.rolled_back(operation.workflow);
+            let why = operation.error.as_ref().map(|failure| failure.code.as_str());
+            site = site.rolled_back(operation.workflow, why);
             event = Some(self.origin.event(operation.org, &operation.rolled_back()));
             if site.state == SiteState::Purged {
                 site_event = Some(self.origin.event(site.org, &site.deleted()));
@@ -134,6 +135,28 @@ impl Run<'_> {
         Ok(operation)
     }
 
+    /// The step cannot go on by itself.
+    async fn commit_trouble(&self, failure: StepFailure) -> Result<Operation> {
+        match self.operation.recourse() {
+            Recourse::People => self.commit_halt(failure).await,
+            Recourse::TurnBack => self.commit_abort(failure).await,
+            Recourse::GiveUp => self.commit_end(failure).await,
+        }
+    }
+
+    async fn commit_end(&self, failure: StepFailure) -> Result<Operation> {
+        let message = format!("Given up: {}", failure.message);
+        let (operation, failed) = self.operation.value.clone().given_up(failure.clone(), self.now());
+        let mut writes = Vec::new();
+        let site = self.site.value.clone().operation_given_up(operation.workflow, self.now());
+        let site = self.converged(site, &mut writes);
+        writes.extend(self.site_changed(&site, None));
+        let event = self.origin.event(operation.org, &failed);
+        self.app.count("OperationsGivenUp", 1);
+        self.write(&operation, Some(event), self.failed_step(failure), Some(&message), writes).await?;
+        Ok(operation)
+    }
+
     async fn commit_halt(&self, failure: StepFailure) -> Result<Operation> {
         let message = format!("Needs attention: {}", failure.message);
         let (operation, failed) = self.operation.value.clone().halted(failure.clone(), self.now());
@@ -147,7 +170,10 @@ impl Run<'_> {
 
     async fn commit_abort(&self, failure: StepFailure) -> Result<Operation> {
         if self.operation.point_of_no_return {
-            return self.commit_halt(failure).await;
+            return match self.operation.recourse() {
+                Recourse::GiveUp => self.commit_end(failure).await,
+                Recourse::People | Recourse::TurnBack => self.commit_halt(failure).await,
+            };
         }
         let message = format!("Cannot succeed, everything is taken back: {}", failure.message);
         let operation = self.operation.value.clone().aborted(failure.clone(), self.now());
@@ -181,7 +207,8 @@ impl Run<'_> {
         say: Option<&str>,
         mut writes: Vec<Write>,
     ) -> Result<()> {
-        let mut moved = operations::replace(&self.operation, operation).releasing(&self.lease);
+        let operation = self.settled(operation);
+        let mut moved = operations::replace(&self.operation, &operation).releasing(&self.lease);
         if let Some(event) = event {
             moved = moved.event(event);
         }
@@ -189,6 +216,11 @@ impl Run<'_> {
         writes.extend(self.step_write(&step));
         writes.extend(say.map(|message| self.log(message)));
         self.store.table().transact(writes).await
+    }
+
+    /// The operation after a turn that came to its end.
+    fn settled(&self, operation: &Operation) -> Operation {
+        Operation { settled: Some(self.lease.fence), ..operation.clone() }
     }
 
     /// The step, if the turn changed it.
@@ -217,7 +249,8 @@ impl Run<'_> {
         }
         let after = back_off(self.step.failures, u64::from_le_bytes(random::bytes()));
         let again = fresh.value.clone().waiting(self.now() + after);
-        let mut writes = vec![operations::replace(&fresh, &again).releasing(&self.lease)];
+        let settled = self.settled(&again);
+        let mut writes = vec![operations::replace(&fresh, &settled).releasing(&self.lease)];
         // Where a request came in between, such as a cancellation, the step is judged when it is next at work.
         if fresh.version == self.operation.version {
             let failure = self.failure(
@@ -226,7 +259,7 @@ impl Run<'_> {
                 format!("Mend what the last answer says ({}), then retry the operation.", told(error)),
             );
             if self.step.failures + 1 >= MOST_FAILURES {
-                let operation = self.commit_halt(failure).await?;
+                let operation = self.commit_trouble(failure).await?;
                 return self.ask_for_next(&operation).await;
             }
             writes.extend(self.step_write(&self.step.clone().stumbled(failure)));

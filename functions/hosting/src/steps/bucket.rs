@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::engine::{Outcome, Run};
+use crate::store::orphans;
 
 const SITE_TAG: &str = "tenantry:site";
 /// Old versions of a file are kept so long.
@@ -293,7 +294,8 @@ pub(super) async fn remove(run: &Run<'_>) -> Result<Outcome> {
 fn without_bucket(run: &Run<'_>) -> Result<Outcome> {
     let mut site = run.site.value.clone();
     site.bucket = None;
-    Ok(Outcome::done().changing(site, None))
+    // What was counted of it goes with it.
+    Ok(Outcome::by(orphans::forget_counts(run.site.org, run.site.id).into()).changing(site, None))
 }
 
 /// Deletes up to a thousand versions and delete markers; whether there were any.

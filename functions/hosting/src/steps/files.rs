@@ -1,12 +1,11 @@
 //! Backups: a list of the versions that a site's files have, and the way back to one.
 
-use std::collections::BTreeMap;
-
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{Delete, ObjectIdentifier};
-use domain::hosting::backup::{BackedFile, KEPT, differences, surplus};
-use domain::hosting::{Backup, BackupId, Run as Wanted};
+use aws_sdk_s3::types::{Delete, Object, ObjectIdentifier};
+use domain::hosting::backup::{BackedFile, Differences, KEPT, MOST_COPIED, Stretch, part_name, surplus};
+use domain::hosting::converge::NOT_WANTED;
+use domain::hosting::{Backup, BackupId, Run as Wanted, StepFailure};
 use platform::store::Write;
 use platform::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -17,62 +16,94 @@ use crate::store::backups;
 
 /// How many files one turn puts back.
 const AT_ONCE: usize = 200;
+/// How many of a backup's files one turn looks at.
+const LOOKED_AT: usize = 1_000;
 
-/// The backup's id, chosen before its list is stored under it.
+/// How far a backup has come. Its id is chosen before any list is stored under it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Chosen {
+struct Listing {
     backup: BackupId,
+    /// Parts of the list that are stored.
+    #[serde(default)]
+    parts: u32,
+    #[serde(default)]
+    files: u64,
+    #[serde(default)]
+    bytes: u64,
+    /// Where S3's list goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    version: Option<String>,
 }
 
 /// How far a restore has come. A file that was put in parts has another tag once it is copied, so tags alone would not tell.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Progress {
+    /// The part of the list that is gone through.
+    #[serde(default)]
+    part: usize,
     /// Files up to this key are put back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     after: Option<String>,
+    /// Files that are too large to be copied, and the first of them.
+    #[serde(default)]
+    too_large: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    such_as: Option<String>,
 }
 
 pub(super) fn choose(run: &Run<'_>) -> Result<Value> {
-    serde_json::to_value(Chosen { backup: run.origin.id() }).map_err(Error::caused)
+    let listing = Listing { backup: run.origin.id(), parts: 0, files: 0, bytes: 0, key: None, version: None };
+    serde_json::to_value(listing).map_err(Error::caused)
 }
 
-/// The list is stored first, then the backup that names it; surplus backups go in the same transaction.
+/// The list is stored first, part by part, then the backup that names it; surplus backups go in the same transaction.
 pub(super) async fn take(run: &Run<'_>) -> Result<Outcome> {
-    let Chosen { backup: id } = run.given()?;
+    let mut listing: Listing = run.given()?;
     let (client, bucket) = (Client::new(run.app.aws()), run.bucket()?);
-    let (mut files, mut bytes) = (Vec::new(), 0_u64);
-    let (mut key, mut version) = (None, None);
-    loop {
-        let call = client.list_object_versions().bucket(&bucket).set_key_marker(key);
-        let page = call.set_version_id_marker(version).send().await;
-        let page = page.map_err(|error| Error::aws("s3", error))?;
-        for file in page.versions().iter().filter(|file| file.is_latest() == Some(true)) {
-            let (Some(key), Some(version)) = (file.key(), file.version_id()) else { continue };
-            bytes += u64::try_from(file.size().unwrap_or(0)).unwrap_or(0);
-            let tag = plain(file.e_tag());
-            files.push(BackedFile { key: key.to_owned(), version: version.to_owned(), tag });
-        }
-        (key, version) = (page.next_key_marker, page.next_version_id_marker);
-        if page.is_truncated != Some(true) {
-            break;
-        }
+    let mut files = Vec::new();
+    // One page of a thousand versions a turn: however many there are, no turn takes long.
+    let call = client.list_object_versions().bucket(&bucket).set_key_marker(listing.key.take());
+    let page = call.set_version_id_marker(listing.version.take()).send().await;
+    let page = page.map_err(|error| Error::aws("s3", error))?;
+    for file in page.versions().iter().filter(|file| file.is_latest() == Some(true)) {
+        let (Some(key), Some(version)) = (file.key(), file.version_id()) else { continue };
+        let bytes = u64::try_from(file.size().unwrap_or(0)).unwrap_or(0);
+        let (key, version, tag) = (key.to_owned(), version.to_owned(), plain(file.e_tag()));
+        files.push(BackedFile { key, version, tag, bytes });
     }
-    let manifest = format!("{}/{}/{id}.json", run.site.org, run.site.id);
-    let body = serde_json::to_vec(&files).map_err(Error::caused)?;
-    let put = client
-        .put_object()
-        .bucket(&run.settings.backups_bucket)
-        .key(&manifest)
-        .content_type("application/json");
-    put.body(ByteStream::from(body)).send().await.map_err(|error| Error::aws("s3", error))?;
+    let more = page.is_truncated == Some(true);
+    if more && page.next_key_marker.is_none() {
+        // From its beginning the list would be gone through for ever.
+        return Err(Error::partner("s3", true, "the list does not say where it goes on"));
+    }
+    (listing.key, listing.version) = (page.next_key_marker, page.next_version_id_marker);
+    let manifest = format!("{}/{}/{}", run.site.org, run.site.id, listing.backup);
+    if !files.is_empty() {
+        let body = serde_json::to_vec(&files).map_err(Error::caused)?;
+        let put = client
+            .put_object()
+            .bucket(&run.settings.backups_bucket)
+            .key(part_name(&manifest, listing.parts))
+            .content_type("application/json");
+        put.body(ByteStream::from(body)).send().await.map_err(|error| Error::aws("s3", error))?;
+        listing.parts += 1;
+        listing.files += files.len() as u64;
+        listing.bytes += files.iter().map(|file| file.bytes).sum::<u64>();
+    }
+    if more {
+        return Outcome::again(listing);
+    }
 
     let backup = Backup {
-        id,
+        id: listing.backup,
         site: run.site.id,
         org: run.site.org,
         manifest,
-        files: files.len() as u64,
-        bytes,
+        parts: Some(listing.parts),
+        files: listing.files,
+        bytes: listing.bytes,
         requested_by: run.operation.requested_by,
         taken_at: run.now(),
         valid_until: run.now() + KEPT,
@@ -83,70 +114,99 @@ pub(super) async fn take(run: &Run<'_>) -> Result<Outcome> {
     let surplus = if kept == 0 { before.as_slice() } else { surplus(&before, kept) };
     let mut writes: Vec<Write> = vec![backups::create(&backup)];
     writes.extend(surplus.iter().take(50).map(backups::delete));
-    let outputs = json!({"backup": id, "files": backup.files, "bytes": backup.bytes});
+    let outputs = json!({"backup": backup.id, "files": backup.files, "bytes": backup.bytes});
     Ok(Outcome::Done { outputs, writes, site: None })
 }
 
-/// Puts back what differs, some files a turn, until nothing does. What came since the backup is deleted, and is still there
-/// as an older version.
+/// Puts back what differs, a stretch of files a turn, in the order of their keys. What came since the backup is deleted, and
+/// is still there as an older version.
 pub(super) async fn put_back(run: &Run<'_>) -> Result<Outcome> {
-    if run.site.wanted() == Wanted::Deleted {
-        return Ok(Outcome::done());
+    match run.site.wanted() {
+        Wanted::On => {}
+        Wanted::Deleted => return Ok(Outcome::done()),
+        Wanted::Suspended => {
+            let message = "The site is to be suspended; its files are put back no further.";
+            let remedy = "Nothing: the restore can be asked for again once the site is served.";
+            return Ok(Outcome::Abort(run.failure(NOT_WANTED, message, remedy)));
+        }
     }
     let id = run.operation.backup.ok_or_else(|| Error::internal("a restore without a backup"))?;
     let backup = run.store.backup(run.site.id, id).await?;
     let (client, bucket) = (Client::new(run.app.aws()), run.bucket()?);
-    let list = client.get_object().bucket(&run.settings.backups_bucket).key(&backup.manifest).send().await;
-    let list = list.map_err(|error| Error::aws("s3", error))?.body.collect().await.map_err(Error::caused)?;
-    let backed: Vec<BackedFile> = serde_json::from_slice(&list.into_bytes()).map_err(Error::caused)?;
-    let present = present(&client, &bucket).await?;
-    let (changed, gone) = differences(&backed, &present);
-    let Progress { after } = run.params()?;
-    let mut changed: Vec<&BackedFile> =
-        changed.into_iter().filter(|file| after.as_ref().is_none_or(|after| file.key > *after)).collect();
-    if changed.is_empty() && gone.is_empty() {
-        return Outcome::with(json!({"backup": id, "files": backed.len()}));
+    let mut progress: Progress = run.params()?;
+    let lists = backup.lists();
+    let backed = match lists.get(progress.part) {
+        Some(list) => read(run, &client, list).await?,
+        None => Vec::new(),
+    };
+    let is_left = |file: &&BackedFile| progress.after.as_ref().is_none_or(|after| file.key > *after);
+    let left: Vec<BackedFile> = backed.iter().filter(is_left).take(LOOKED_AT).cloned().collect();
+    let more_backed =
+        backed.iter().filter(is_left).nth(LOOKED_AT).is_some() || progress.part + 1 < lists.len();
+    if left.is_empty() && more_backed {
+        return Outcome::again(Progress { part: progress.part + 1, ..progress });
     }
-    changed.sort_unstable_by(|one, other| one.key.cmp(&other.key));
-    changed.truncate(AT_ONCE);
-    for file in &changed {
+    let (present, more_present) = present(&client, &bucket, progress.after.clone()).await?;
+    let stretch = Stretch { backed: &left, more_backed, present: &present, more_present };
+    let Differences { put_back, gone, end } = stretch.differences(AT_ONCE);
+    for file in put_back {
+        if file.bytes > MOST_COPIED {
+            progress.too_large += 1;
+            progress.such_as.get_or_insert_with(|| file.key.clone());
+            continue;
+        }
         let source = format!("{bucket}/{}?versionId={}", encoded(&file.key), file.version);
         let copy = client.copy_object().bucket(&bucket).key(&file.key).copy_source(source).send().await;
         copy.map_err(|error| Error::aws("s3", error))?;
     }
-    let gone: Vec<ObjectIdentifier> = gone
-        .into_iter()
-        .take(1_000)
-        .map(|key| ObjectIdentifier::builder().key(key).build())
-        .collect::<Result<_, _>>()
-        .map_err(Error::caused)?;
-    if !gone.is_empty() {
-        let delete = Delete::builder().set_objects(Some(gone)).quiet(true).build().map_err(Error::caused)?;
-        let answer = client.delete_objects().bucket(&bucket).delete(delete).send().await;
-        let answer = answer.map_err(|error| Error::aws("s3", error))?;
-        if let Some(left) = answer.errors().first() {
-            return Err(Error::partner("s3", true, format!("not deleted: {:?}", left.code())));
-        }
+    delete(&client, &bucket, &gone).await?;
+    match end {
+        Some(end) => Outcome::again(Progress { after: Some(end.to_owned()), ..progress }),
+        None if progress.too_large > 0 => Ok(Outcome::Abort(too_large(run, &progress))),
+        None => Outcome::with(json!({"backup": id, "files": backup.files})),
     }
-    Outcome::again(Progress { after: changed.last().map(|file| file.key.clone()).or(after) })
 }
 
-/// The files that the site has, with their tags.
-async fn present(client: &Client, bucket: &str) -> Result<BTreeMap<String, String>> {
-    let (mut files, mut after) = (BTreeMap::new(), None);
-    loop {
-        let call = client.list_objects_v2().bucket(bucket).set_continuation_token(after);
-        let page = call.send().await.map_err(|error| Error::aws("s3", error))?;
-        files.extend(
-            page.contents()
-                .iter()
-                .filter_map(|object| Some((object.key()?.to_owned(), plain(object.e_tag())))),
-        );
-        after = page.next_continuation_token;
-        if after.is_none() {
-            return Ok(files);
-        }
+fn too_large(run: &Run<'_>, progress: &Progress) -> StepFailure {
+    let such_as = progress.such_as.as_deref().unwrap_or_default();
+    let message = format!(
+        "{} files of more than 5 GiB were left as they are, such as {such_as}; all others are put back.",
+        progress.too_large
+    );
+    let remedy = "Copy the versions that the backup's list names by hand, in parts.";
+    run.failure("files_too_large", &message, remedy)
+}
+
+async fn read(run: &Run<'_>, client: &Client, list: &str) -> Result<Vec<BackedFile>> {
+    let list = client.get_object().bucket(&run.settings.backups_bucket).key(list).send().await;
+    let list = list.map_err(|error| Error::aws("s3", error))?.body.collect().await.map_err(Error::caused)?;
+    serde_json::from_slice(&list.into_bytes()).map_err(Error::caused)
+}
+
+async fn delete(client: &Client, bucket: &str, keys: &[&str]) -> Result<()> {
+    if keys.is_empty() {
+        return Ok(());
     }
+    let keys = keys.iter().map(|key| ObjectIdentifier::builder().key(*key).build());
+    let keys = keys.collect::<Result<_, _>>().map_err(Error::caused)?;
+    let delete = Delete::builder().set_objects(Some(keys)).quiet(true).build().map_err(Error::caused)?;
+    let answer = client.delete_objects().bucket(bucket).delete(delete).send().await;
+    match answer.map_err(|error| Error::aws("s3", error))?.errors().first() {
+        Some(left) => Err(Error::partner("s3", true, format!("not deleted: {:?}", left.code()))),
+        None => Ok(()),
+    }
+}
+
+/// The next thousand files that the site has, with their tags, and whether it has more.
+async fn present(
+    client: &Client,
+    bucket: &str,
+    after: Option<String>,
+) -> Result<(Vec<(String, String)>, bool)> {
+    let page = client.list_objects_v2().bucket(bucket).set_start_after(after).send().await;
+    let page = page.map_err(|error| Error::aws("s3", error))?;
+    let file = |object: &Object| Some((object.key()?.to_owned(), plain(object.e_tag())));
+    Ok((page.contents().iter().filter_map(file).collect(), page.is_truncated == Some(true)))
 }
 
 /// A tag as it is compared: lists differ in whether they put it into quotation marks.

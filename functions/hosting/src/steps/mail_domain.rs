@@ -1,7 +1,7 @@
 //! The site's mail domain in SES.
 
 use domain::hosting::EmailIdentity;
-use platform::Result;
+use platform::{Error, Result};
 
 use crate::engine::{Outcome, Run};
 use crate::mail_domains;
@@ -9,8 +9,23 @@ use crate::store::identities;
 
 pub(super) async fn create(run: &Run<'_>) -> Result<Outcome> {
     let wanted = EmailIdentity::pending(&run.fqdn(), run.site.org, run.site.id, run.now());
-    run.store.want_identity(&wanted).await?;
+    if run.store.identity(run.site.org, &wanted.domain).await?.is_none() {
+        // What SES knows and we do not is somebody's: told of it again, SES would answer with their keys.
+        let foreign = mail_domains::is_known(run.app, &wanted.domain).await?;
+        match if foreign { Err(taken()) } else { run.store.want_identity(&wanted).await } {
+            Ok(()) => {}
+            Err(Error::Refused { code: identities::EXISTS, message, .. }) => {
+                let remedy = "Find out whose the identity in SES is; delete it there if it is nobody's.";
+                return Ok(Outcome::Abort(run.failure("mail_domain_taken", &message, remedy)));
+            }
+            Err(error) => return Err(error),
+        }
+    }
     Outcome::with(mail_domains::register(run.app, &wanted).await?)
+}
+
+fn taken() -> Error {
+    Error::refused(identities::EXISTS, "The site's name sends mail for somebody else already.")
 }
 
 /// From here on the worker of mail domains looks at SES's verdicts; nothing waits for them.
@@ -26,10 +41,11 @@ pub(super) async fn delete(run: &Run<'_>) -> Result<Outcome> {
     let own = (run.fqdn() == run.site.fqdn).then(|| run.site.own_mail_domain.clone()).flatten();
     let mut writes = Vec::new();
     for domain in [Some(run.fqdn()), own.clone()].into_iter().flatten() {
+        // What is not stored as this site's was never registered for it.
+        let identity = run.store.identity(run.site.org, &domain).await?;
+        let Some(identity) = identity.filter(|identity| identity.site == run.site.id) else { continue };
         mail_domains::forget(run.app, &domain).await?;
-        if let Some(identity) = run.store.identity(run.site.org, &domain).await? {
-            writes.extend(mail_domains::removal(&run.store, &identity, &run.origin).await?);
-        }
+        writes.extend(mail_domains::removal(&run.store, &identity, &run.origin).await?);
     }
     let mut site = run.site.value.clone();
     if own.is_some() {

@@ -13,6 +13,7 @@ mod records;
 mod room;
 mod serving;
 
+use domain::hosting::converge::NOT_WANTED;
 use domain::hosting::{Run as Wanted, StepName};
 use platform::Result;
 use platform::store::Write;
@@ -28,7 +29,6 @@ use crate::engine::{Outcome, Run};
 pub fn choose(run: &Run<'_>, name: StepName) -> Result<Option<Value>> {
     match name {
         StepName::CreateBucket => bucket::choose(run).map(Some),
-        StepName::FreezeWrites => moving::choose_freeze(run).map(Some),
         StepName::TakeBackup => files::choose(run).map(Some),
         _ => Ok(None),
     }
@@ -100,7 +100,8 @@ pub async fn compensate(run: &mut Run<'_>, name: StepName) -> Result<Outcome> {
         StepName::QueueDns => records::delete(run).await,
         StepName::PublishManifest | StepName::CopyContent => serving::stop(run).await,
         StepName::AddName => naming::drop_other(run).await,
-        StepName::FreezeWrites => moving::thaw(run).await,
+        // Whoever turns back before writes were opened opens them first, not after the wait for the name servers.
+        StepName::FreezeWrites | StepName::UnfreezeWrites => moving::thaw(run).await,
         StepName::PointName => records::point_back(run).await,
         // The others made nothing, or the bucket's removal takes it away.
         _ => Ok(Outcome::done()),
@@ -117,7 +118,7 @@ fn check_plan(run: &Run<'_>) -> Result<Outcome> {
     if site.wanted() != Wanted::On {
         let message = "The site is no longer wanted.";
         let remedy = "Nothing: the operation takes everything back.";
-        return Ok(Outcome::Abort(run.failure("not_wanted", message, remedy)));
+        return Ok(Outcome::Abort(run.failure(NOT_WANTED, message, remedy)));
     }
     Ok(Outcome::with(room::Planned::of(&site.desired))?.changing(site.clone().provisioning(), None))
 }

@@ -8,10 +8,11 @@ use std::time::Duration;
 use aws_sdk_s3::Client;
 use domain::Timestamp;
 use domain::hosting::bucket::Openness;
+use domain::hosting::converge::NOT_WANTED;
 use domain::hosting::{Direction, Reservation, Run as Wanted, StepName, content};
 use platform::{Error, Result, hash};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::bucket;
 use super::room::{self, Planned};
@@ -27,10 +28,11 @@ const LOOK_AGAIN: Duration = Duration::from_secs(10);
 const COMPARE_AGAIN: Duration = Duration::from_secs(2);
 const SOURCE_AGAIN: Duration = Duration::from_secs(10 * 60);
 
-/// The moment from which nobody writes, chosen before the bucket is asked to refuse.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// The moment from which nobody writes, stored before the bucket is asked to refuse.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Freeze {
-    at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    at: Option<Timestamp>,
 }
 
 /// What the site's files were when nobody could write any more.
@@ -53,7 +55,7 @@ pub(super) fn check(run: &Run<'_>) -> Result<Outcome> {
     let site = &run.site.value;
     if site.wanted() != Wanted::On || !site.must_move() {
         let remedy = "Nothing: the site stays where it is.";
-        let failure = run.failure("not_wanted", "The site is no longer wanted elsewhere.", remedy);
+        let failure = run.failure(NOT_WANTED, "The site is no longer wanted elsewhere.", remedy);
         return Ok(Outcome::Abort(failure));
     }
     Ok(Outcome::with(Planned::of(&site.desired))?.changing(site.clone().migrating(), None))
@@ -70,12 +72,16 @@ pub(super) async fn copy(run: &Run<'_>) -> Result<Outcome> {
     Ok(if kept.is_some_and(|kept| kept.copy.is_some()) { told } else { Outcome::Wait(LOOK_AGAIN) })
 }
 
-pub(super) fn choose_freeze(run: &Run<'_>) -> Result<Value> {
-    serde_json::to_value(Freeze { at: run.now() }).map_err(Error::caused)
-}
-
 pub(super) async fn freeze(run: &Run<'_>) -> Result<Outcome> {
-    let Freeze { at } = run.given()?;
+    let Freeze { at } = run.params()?;
+    let Some(at) = at else {
+        // A list that cannot be had, or not in one turn, shows before anybody is kept from writing.
+        fingerprint(run).await?;
+        return Outcome::again(Freeze { at: Some(run.now()) });
+    };
+    if let Some(abort) = is_too_long(run, at) {
+        return Ok(abort);
+    }
     if let Some(busy) = bucket::set(run, Openness::Frozen).await? {
         return Ok(busy);
     }
@@ -104,13 +110,17 @@ pub(super) async fn thaw(run: &Run<'_>) -> Result<Outcome> {
 /// Nobody was kept from writing for too long yet, else the move is given up.
 pub(super) fn too_long(run: &Run<'_>) -> Result<Option<Outcome>> {
     let frozen: Frozen = run.outputs(StepName::FreezeWrites)?;
-    if run.now().since(frozen.at) < LONGEST_FREEZE {
-        return Ok(None);
+    Ok(is_too_long(run, frozen.at))
+}
+
+fn is_too_long(run: &Run<'_>, frozen_at: Timestamp) -> Option<Outcome> {
+    if run.now().since(frozen_at) < LONGEST_FREEZE {
+        return None;
     }
     let message =
         "The new host did not confirm its copy of the files soon enough; the site stays where it was.";
     let remedy = "Look whether the new host reports every few seconds, then ask for the move again.";
-    Ok(Some(Outcome::Abort(run.failure("freeze_too_long", message, remedy))))
+    Some(Outcome::Abort(run.failure("freeze_too_long", message, remedy)))
 }
 
 pub(super) async fn compare(run: &Run<'_>) -> Result<Outcome> {

@@ -1,10 +1,10 @@
 //! Customers' domains: their zones, and the records in them.
 
-use domain::OrgId;
 use domain::hosting::site::limit_reached;
 use domain::hosting::{CustomDomain, ManagedRecord, RecordType, Zone};
+use domain::{OrgId, Timestamp};
 use platform::event::Origin;
-use platform::store::{LastKey, Page, Query, Stored, Write};
+use platform::store::{Index, LastKey, Page, Query, Stored, Write};
 use platform::{Error, Result};
 
 use super::{Hosting, HostingOfAll, keys, zones};
@@ -41,9 +41,23 @@ impl Hosting {
         let writes = [
             Write::create(keys::zone(&domain.name), "zone", &Zone::of(&domain.name, self.org)).or(taken),
             counted,
-            Write::create(keys::domain(self.org, &domain.name), KIND, domain).or(Error::Conflict),
+            due(
+                Write::create(keys::domain(self.org, &domain.name), KIND, domain).or(Error::Conflict),
+                domain,
+            ),
         ];
         self.table.transact(writes).await
+    }
+
+    /// Takes back that the organisation has a domain, of which Route 53 has no zone.
+    ///
+    /// # Errors
+    /// `version_conflict`.
+    pub async fn undo_domain(&self, stored: &Stored<CustomDomain>) -> Result<()> {
+        let zone = Write::delete(keys::zone(&stored.name))
+            .when("org = :org AND attribute_not_exists(zone_id)", [(":org", self.org)]);
+        let uncounted = Write::update(keys::usage(self.org)).add("domains", -1);
+        self.table.transact([Write::remove(stored), zone, uncounted]).await
     }
 
     /// Route 53 has the domain's zone.
@@ -54,7 +68,7 @@ impl Hosting {
         let zone = Write::update(keys::zone(&domain.name))
             .set("zone_id", &domain.zone_id)
             .when("org = :org", [(":org", self.org)]);
-        self.table.transact([Write::replace(stored, domain), zone]).await
+        self.table.transact([replace(stored, domain), zone]).await
     }
 
     /// A domain after a look at its delegation.
@@ -62,7 +76,7 @@ impl Hosting {
     /// # Errors
     /// `version_conflict`.
     pub async fn change_domain(&self, stored: &Stored<CustomDomain>, domain: &CustomDomain) -> Result<()> {
-        self.table.write(Write::replace(stored, domain)).await
+        self.table.write(replace(stored, domain)).await
     }
 
     /// Lets a domain go: the worker of its zone takes its records and the zone away.
@@ -79,7 +93,7 @@ impl Hosting {
             .set("ends", true)
             .when("org = :org", [(":org", self.org)])
             .event(zones::wake(&domain.name, origin));
-        self.table.transact([Write::replace(stored, domain), ends]).await
+        self.table.transact([replace(stored, domain), ends]).await
     }
 
     /// The records in a domain of the organisation, by name.
@@ -110,7 +124,7 @@ impl Hosting {
     /// Stores a wish about a record; the worker of the zone carries it out.
     ///
     /// # Errors
-    /// `version_conflict` when another wish was faster.
+    /// `version_conflict` when another wish was faster, `domain_not_ready` when the domain went in this moment.
     pub async fn wish_record(
         &self,
         record: &ManagedRecord,
@@ -119,11 +133,26 @@ impl Hosting {
         once: Option<Write>,
     ) -> Result<()> {
         let wake = Some(zones::wake(&record.zone, origin));
-        self.table.transact(zones::wish(record, before, origin, wake).into_iter().chain(once)).await
+        let stands = zones::stands(&record.zone, self.org);
+        let wish = zones::wish(record, before, origin, wake).into_iter();
+        self.table.transact(wish.chain([stands]).chain(once)).await
     }
 }
 
 impl HostingOfAll {
+    /// Domains of which somebody should have looked by now whether they end.
+    ///
+    /// # Errors
+    /// `unavailable`, `internal`.
+    pub async fn due_domains(&self, now: Timestamp) -> Result<Vec<Stored<CustomDomain>>> {
+        let mut domains = Vec::new();
+        for shard in 0..keys::SITE_SHARDS {
+            let due = Query::pk(keys::due_domains(shard)).index(Index::Gsi2).up_to(now.to_string());
+            domains.extend(self.table.query_all(due).await?);
+        }
+        Ok(domains)
+    }
+
     /// Every record in a zone, a page at a time.
     pub(crate) async fn some_records(&self, zone: &str, limit: u32) -> Result<Vec<Stored<ManagedRecord>>> {
         let records = Query::pk(keys::zone_partition(zone)).begins(keys::RECORD).consistent();
@@ -138,6 +167,21 @@ impl HostingOfAll {
             Write::update(keys::usage(org)).add("domains", -1),
         ];
         self.table.transact(writes).await
+    }
+}
+
+/// A domain that changed; it is found when its time may be over.
+fn replace(stored: &Stored<CustomDomain>, domain: &CustomDomain) -> Write {
+    due(Write::replace(stored, domain), domain)
+}
+
+fn due(write: Write, domain: &CustomDomain) -> Write {
+    match domain.due_at() {
+        Some(at) => {
+            let shard = keys::due_domains(domain.org.ulid() % keys::SITE_SHARDS);
+            write.index(Index::Gsi2, shard, format!("{at}#{}", domain.name))
+        }
+        None => write.unindex(Index::Gsi2),
     }
 }
 

@@ -1,15 +1,37 @@
 //! Mail domains of sites.
 
 use domain::hosting::EmailIdentity;
-use domain::{OrgId, Timestamp};
+use domain::{OrgId, Refusal, SiteId, Timestamp};
+use platform::Result;
 use platform::event::EventEnvelope;
 use platform::store::{Index, Query, Stored, Write};
-use platform::{Error, Result};
+use serde::Serialize;
 
-use super::{HostingOfAll, keys};
+use super::{Hosting, HostingOfAll, keys};
 
 /// How many mail domains of one shard are looked at in one run.
 const MOST_DUE: u32 = 500;
+/// The code of a mail domain that is somebody's.
+pub(crate) const EXISTS: &str = "exists";
+
+/// Whose a mail domain is.
+#[derive(Debug, Serialize)]
+struct MailClaim {
+    org: OrgId,
+    site: SiteId,
+}
+
+impl Hosting {
+    /// Whether mail of one of the organisation's sites comes from a domain, or from a name under it, that `zone` holds.
+    ///
+    /// # Errors
+    /// `unavailable`, `internal`.
+    pub async fn sends_from(&self, zone: &str) -> Result<bool> {
+        let all = Query::pk(keys::org_partition(self.org)).begins(keys::IDENTITY).consistent();
+        let all = self.table.query_all::<EmailIdentity>(all).await?;
+        Ok(all.iter().any(|identity| identity.zone.as_deref() == Some(zone)))
+    }
+}
 
 impl HostingOfAll {
     /// A mail domain of an organisation.
@@ -17,13 +39,12 @@ impl HostingOfAll {
         self.table.get_consistent(&keys::identity(org, domain)).await
     }
 
-    /// Stores a mail domain before SES is told of it. One that is there stays as it is.
+    /// Stores a mail domain, and whose it is, before SES is told of it.
+    ///
+    /// # Errors
+    /// `exists` when it is somebody's.
     pub(crate) async fn want_identity(&self, identity: &EmailIdentity) -> Result<()> {
-        let key = keys::identity(identity.org, &identity.domain);
-        match self.table.write(Write::create(key, "email_identity", identity).or(Error::Conflict)).await {
-            Ok(()) | Err(Error::Conflict) => Ok(()),
-            Err(error) => Err(error),
-        }
+        self.table.transact(create(identity)).await
     }
 
     /// Mail domains in one shard that are to be looked at.
@@ -50,6 +71,22 @@ impl HostingOfAll {
         };
         self.table.write(write).await
     }
+}
+
+/// A mail domain that nobody has, and whose it is from now on.
+pub(crate) fn create(identity: &EmailIdentity) -> [Write; 2] {
+    let taken = || Refusal::conflict(EXISTS, "The domain sends mail for a site already.");
+    let claim = MailClaim { org: identity.org, site: identity.site };
+    let key = keys::identity(identity.org, &identity.domain);
+    [
+        Write::create(keys::mail_claim(&identity.domain), "mail_claim", &claim).or(taken()),
+        Write::create(key, "email_identity", identity).or(taken()),
+    ]
+}
+
+/// A mail domain that SES has forgotten: it is nobody's.
+pub(crate) fn remove(stored: &Stored<EmailIdentity>) -> [Write; 2] {
+    [Write::remove(stored), Write::delete(keys::mail_claim(&stored.domain))]
 }
 
 /// A mail domain that changed; it is looked at when it says so.

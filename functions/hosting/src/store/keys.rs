@@ -24,10 +24,22 @@ pub fn usage(org: OrgId) -> Key {
     Key::new(org_partition(org), "USAGE")
 }
 
+/// What was last heard of an organisation's plan.
+#[must_use]
+pub fn plan(org: OrgId) -> Key {
+    Key::new(org_partition(org), "PLAN")
+}
+
 /// A mail domain.
 #[must_use]
 pub fn identity(org: OrgId, domain: &str) -> Key {
-    Key::new(org_partition(org), format!("SES#{domain}"))
+    Key::new(org_partition(org), format!("{IDENTITY}{domain}"))
+}
+
+/// Whose a mail domain is: SES knows each once, for everybody.
+#[must_use]
+pub fn mail_claim(domain: &str) -> Key {
+    Key::new(format!("SES#{domain}"), "CLAIM")
 }
 
 /// A customer's domain.
@@ -40,6 +52,12 @@ pub fn domain(org: OrgId, name: &str) -> Key {
 #[must_use]
 pub fn backup(site: SiteId, backup: BackupId) -> Key {
     Key::new(site_partition(site), format!("{BACKUP}{backup}"))
+}
+
+/// How a site's mail fares.
+#[must_use]
+pub fn mail_standing(site: SiteId) -> Key {
+    Key::new(site_partition(site), "MAIL")
 }
 
 /// How much a site uses.
@@ -135,6 +153,7 @@ pub fn change(zone: &str, change: ChangeId) -> Key {
 }
 
 pub(super) const SITE: &str = "SITE#";
+pub(super) const IDENTITY: &str = "SES#";
 pub(super) const STEP: &str = "STEP#";
 pub(super) const LOG: &str = "LOG#";
 pub(super) const RESERVATION: &str = "RES#";
@@ -158,6 +177,10 @@ pub(super) fn site_partition(site: SiteId) -> String {
 
 pub(super) fn due_sites(shard: u128) -> String {
     format!("DUE#SITE#{shard}")
+}
+
+pub(super) fn due_domains(shard: u128) -> String {
+    format!("DUE#DOMAIN#{shard}")
 }
 
 pub(super) fn operation_partition(operation: OperationId) -> String {

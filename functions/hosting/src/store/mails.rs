@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use domain::hosting::mailing::{Fate, MailStopped};
-use domain::hosting::{EmailIdentity, Site};
-use domain::{OrgId, Timestamp};
+use domain::hosting::mailing::{Fate, MailStanding, MailStopped};
+use domain::hosting::{CustomDomain, EmailIdentity, Site};
+use domain::{OrgId, SiteId, Timestamp};
 use platform::event::Origin;
 use platform::store::{Key, Stored, Write};
 use platform::{Error, Result};
@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{Hosting, HostingOfAll, identities, keys};
+use crate::mail_events::MailTold;
 
 /// SES tells of a mail within days; a repeat after that is counted twice, which harms nobody.
 const TOLD_KEPT: Duration = Duration::from_secs(14 * 24 * 3_600);
@@ -50,18 +51,44 @@ impl Hosting {
         self.table.write(Write::update(month(self.org, now)).add("mails", -1)).await
     }
 
-    /// Stores a mail domain that a customer gives a site, and the site that has it now.
+    /// How the mail of a site fares. The site was read by [`Hosting::site`].
     ///
     /// # Errors
-    /// `exists` when the domain is a site's already; `version_conflict`.
-    pub async fn give_mail_domain(&self, stored: &Stored<Site>, identity: &EmailIdentity) -> Result<()> {
+    /// `unavailable`, `internal`.
+    pub async fn mail_standing(&self, site: SiteId) -> Result<MailStanding> {
+        let stored = self.table.get(&keys::mail_standing(site)).await?;
+        Ok(stored.map_or_else(|| MailStanding::new(site), |stored| stored.value))
+    }
+
+    /// The mail domain that a site sends from: the organisation's own once it was verified, until then that of its name.
+    ///
+    /// # Errors
+    /// `not_found`.
+    pub async fn sender(&self, site: &Site) -> Result<EmailIdentity> {
+        if let Some(own) = &site.own_mail_domain
+            && let Some(own) = self.identity(own).await?
+            && own.verified_at.is_some()
+        {
+            return Ok(own.value);
+        }
+        Ok(self.identity(&site.fqdn).await?.ok_or(Error::NotFound)?.value)
+    }
+
+    /// Stores a mail domain that a customer gives a site, and the site that has it now. `zone` is the customer's domain that
+    /// it is in: whoever takes that away at this moment fails, or this does.
+    ///
+    /// # Errors
+    /// `exists` when the domain is a site's already, of whatever organisation; `version_conflict`.
+    pub async fn give_mail_domain(
+        &self,
+        stored: &Stored<Site>,
+        identity: &EmailIdentity,
+        zone: &Stored<CustomDomain>,
+    ) -> Result<()> {
         let domain = Some(identity.domain.clone());
         let site = Site { own_mail_domain: domain, ..stored.value.clone() };
-        let key = keys::identity(self.org, &identity.domain);
-        let taken = Error::refused("exists", "The domain sends mail for a site already.");
-        let writes =
-            [Write::create(key, "email_identity", identity).or(taken), Write::replace(stored, &site)];
-        self.table.transact(writes).await
+        let writes = [Write::replace(stored, &site), Write::replace(zone, &zone.value)];
+        self.table.transact(identities::create(identity).into_iter().chain(writes)).await
     }
 
     /// Takes the site's own mail domain off it; `writes` take what it stood on.
@@ -88,22 +115,27 @@ impl Hosting {
 }
 
 impl HostingOfAll {
-    /// Counts what became of a mail, once. `told` names the mail and what is told of it.
+    /// Counts what became of a site's mail, once. `told` names the mail and what is told of it.
     ///
     /// # Errors
-    /// `version_conflict` when the mail domain changed in this moment.
+    /// `version_conflict` when something else was told of the site's mails in this moment.
     pub async fn count_fate(
         &self,
-        (org, domain): (OrgId, &str),
-        told: &str,
+        mail: &MailTold,
         fate: Fate,
         origin: &Origin,
     ) -> Result<Option<MailStopped>> {
-        let Some(stored) = self.identity(org, domain).await? else { return Ok(None) };
-        let (identity, stopped) = stored.value.clone().told(fate);
-        let mut write = identities::replace(&stored, &identity);
+        let MailTold { org, site, domain, told, .. } = mail;
+        let key = keys::mail_standing(*site);
+        let stored: Option<Stored<MailStanding>> = self.table.get_consistent(&key).await?;
+        let before = stored.as_ref().map_or_else(|| MailStanding::new(*site), |stored| stored.value.clone());
+        let (standing, stopped) = before.told(fate, domain, origin.now);
+        let mut write = match &stored {
+            Some(stored) => Write::replace(stored, &standing),
+            None => Write::create(key, "mail_standing", &standing).or(Error::Conflict),
+        };
         if let Some(stopped) = &stopped {
-            write = write.event(origin.event(org, stopped));
+            write = write.event(origin.event(*org, stopped));
         }
         let once = Write::create(Key::new(format!("TOLD#{told}"), "TOLD"), "mail_told", &json!({}))
             .or(Error::refused(TOLD, "This was counted already."))

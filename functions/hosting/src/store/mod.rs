@@ -6,9 +6,10 @@
 //! |---|---|---|
 //! | site | `ORG#o` / `SITE#s` | gsi2 `DUE#SITE#n` |
 //! | backup | `SITE#s` / `BK#b` | |
-//! | usage | `ORG#o` / `USAGE` | |
-//! | domain | `ORG#o` / `DOM#name` | |
-//! | e-mail identity | `ORG#o` / `SES#domain` | gsi2 `DUE#IDENTITY#n` |
+//! | usage, what was heard of the plan | `ORG#o` / `USAGE`, `PLAN` | |
+//! | domain | `ORG#o` / `DOM#name` | gsi2 `DUE#DOMAIN#n` |
+//! | e-mail identity, whose it is | `ORG#o` / `SES#domain`, `SES#domain` / `CLAIM` | gsi2 `DUE#IDENTITY#n` |
+//! | how a site's mail fares | `SITE#s` / `MAIL` | |
 //! | mails of a month, what was told of a mail | `ORG#o` / `MAILS#yyyy-mm`, `TOLD#m` / `TOLD` | |
 //! | measure | `ORG#o` / `MEASURE#s` | |
 //! | orphan | `ORPHANS` / `kind#name` | |
@@ -30,6 +31,7 @@ pub mod labels;
 pub mod mails;
 pub mod operations;
 pub mod orphans;
+pub mod plans;
 pub mod pools;
 pub mod sites;
 pub mod wishes;

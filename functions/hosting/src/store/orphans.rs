@@ -3,11 +3,12 @@
 use domain::hosting::measure::Measure;
 use domain::hosting::orphan::{Orphan, OrphanKind};
 use domain::hosting::{Site, SiteState};
+use domain::{OrgId, SiteId};
 use platform::event::Origin;
 use platform::store::{Index, Query, Stored, Write};
 use platform::{Error, Result};
 
-use super::{Hosting, HostingOfAll, keys};
+use super::{Hosting, HostingOfAll, keys, sites};
 use crate::reconcile;
 
 impl HostingOfAll {
@@ -42,6 +43,7 @@ impl HostingOfAll {
             sites.extend(self.table.query_all::<Site>(all).await?);
         }
         sites.retain(|site| site.state != SiteState::Retained && site.bucket.is_some());
+        sites::anywhere(&mut sites);
         Ok(sites)
     }
 
@@ -56,7 +58,21 @@ impl HostingOfAll {
     }
 }
 
+/// Forgets how much a site stores and how its mail fares.
+pub(crate) fn forget_counts(org: OrgId, site: SiteId) -> [Write; 2] {
+    [Write::delete(keys::measure(org, site)), Write::delete(keys::mail_standing(site))]
+}
+
 impl Hosting {
+    /// How much a site of the organisation stores, as it was last measured.
+    ///
+    /// # Errors
+    /// `unavailable`, `internal`.
+    pub async fn stored_bytes_of(&self, site: SiteId) -> Result<u64> {
+        let measure = self.table.get::<Measure>(&keys::measure(self.org, site)).await?;
+        Ok(measure.map_or(0, |measure| measure.stored_bytes))
+    }
+
     /// How much the organisation's sites store, as it was last measured.
     ///
     /// # Errors

@@ -1,14 +1,15 @@
 //! Sites as their organisations reach them: what there is, and the requests that change it.
 
+use domain::accounts::Entitlements;
 use domain::hosting::operation::Request;
 use domain::hosting::site::Granted;
-use domain::hosting::{EmailIdentity, Operation, OperationLog, Site, Step, Usage};
+use domain::hosting::{EmailIdentity, HeardPlan, Operation, OperationLog, Site, Step, Usage};
 use domain::{OperationId, OrgId, SiteId, Timestamp};
 use platform::event::{EventEnvelope, Origin};
 use platform::store::{Index, LastKey, Page, Query, Stored, Write};
-use platform::{Error, Result};
+use platform::{Error, Result, random};
 
-use super::{Hosting, HostingOfAll, keys, labels, operations};
+use super::{Hosting, HostingOfAll, keys, labels, operations, plans};
 
 const KIND: &str = "site";
 
@@ -61,7 +62,7 @@ impl Hosting {
     /// `unavailable`, `internal`.
     pub async fn overview(&self, sites: &[Site]) -> Result<(Vec<Operation>, Vec<EmailIdentity>)> {
         let operations: Vec<_> = sites.iter().map(|site| keys::operation(site.last_op)).collect();
-        let mails: Vec<_> = sites.iter().map(|site| keys::identity(self.org, &site.fqdn)).collect();
+        let mails: Vec<_> = sites.iter().map(|site| keys::identity(self.org, site.mail_domain())).collect();
         let operations = self.table.get_many::<Operation>(&operations).await?;
         let mails = self.table.get_many::<EmailIdentity>(&mails).await?;
         let plain = (
@@ -104,24 +105,33 @@ impl Hosting {
         self.table.query(lines.limit(limit).after(after)).await
     }
 
-    /// Makes a site with its claim and its first operation. `once` is the call's idempotency record.
+    /// Makes a site with its claim and its first operation, by a plan of which nothing newer than `heard` is known. `once` is
+    /// the call's idempotency record.
     ///
     /// # Errors
-    /// `label_taken`, `limit_reached` when another request was faster.
-    pub async fn create(&self, granted: &Granted, origin: &Origin, once: Option<Write>) -> Result<()> {
+    /// `label_taken`, `limit_reached` when another request was faster; `version_conflict` when the plan changed in this moment.
+    pub async fn create(
+        &self,
+        granted: &Granted,
+        (heard, plan): (Option<&Stored<HeardPlan>>, &Entitlements),
+        origin: &Origin,
+        once: Option<Write>,
+    ) -> Result<()> {
         let Granted { site, operation, claim, most_sites, requested, queued } = granted;
         let limit = domain::hosting::site::limit_reached("sites", &site.desired.plan, *most_sites);
         let counted = Write::update(keys::usage(self.org))
             .add("sites", 1)
             .when("attribute_not_exists(sites) OR sites < :most", [(":most", most_sites)])
             .or(limit);
+        // Whoever hears of the plan next finds the site, or this finds that it was heard.
+        let plan = plans::news(self.org, heard, plan, origin.now).or(heard.map(plans::unchanged));
         let writes = [
             labels::claim(claim, origin.now),
             counted,
             Write::create(keys::site(site.org, site.id), KIND, site).event(origin.event(site.org, requested)),
             operations::create(operation, queued, origin),
         ];
-        self.table.transact(writes.into_iter().chain(once)).await
+        self.table.transact(writes.into_iter().chain(plan).chain(once)).await
     }
 
     /// Lets an operation go on after people have looked at its failure.
@@ -233,7 +243,16 @@ impl HostingOfAll {
             let due = Query::pk(keys::due_sites(shard)).index(Index::Gsi2).up_to(now.to_string());
             sites.extend(self.table.query_all(due).await?);
         }
+        anywhere(&mut sites);
         Ok(sites)
+    }
+}
+
+/// Begins a list anywhere: whoever goes through it may be stopped before its end, and the last must not always be the same.
+pub(crate) fn anywhere<T>(all: &mut [T]) {
+    let dice = usize::from_le_bytes(random::bytes());
+    if !all.is_empty() {
+        all.rotate_left(dice % all.len());
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use domain::Timestamp;
 use domain::hosting::{DnsChange, DnsChangesQueued, ManagedRecord, Zone};
+use domain::{OrgId, Refusal, Timestamp};
 use platform::event::{EventEnvelope, Origin};
 use platform::lease::{self, Lease};
 use platform::store::{Index, Query, Stored, Write};
@@ -123,6 +123,14 @@ pub(crate) fn wish(
         None => queued,
     };
     [wished, queued]
+}
+
+/// Only while a customer's zone is not about to end: what is asked for later would stay, for whoever has the name next.
+pub(crate) fn stands(zone: &str, org: OrgId) -> Write {
+    let values = [(":org", serde_json::json!(org)), (":no", serde_json::json!(false))];
+    Write::check(keys::zone(zone))
+        .when("org = :org AND (attribute_not_exists(ends) OR ends = :no)", values)
+        .or(Refusal::conflict("domain_not_ready", "The domain is being made or taken away."))
 }
 
 /// Wakes the worker of a zone: rides on one of the changes that a transaction queues.

@@ -21,6 +21,7 @@ pub(crate) async fn check(stack: &Stack) {
     books.labels_are_held_once();
     books.usage_adds_up();
     books.nobody_waits_in_vain();
+    books.mail_domains_are_held_once();
     books.names_lead_to_hosts_that_carry_the_site();
     books.nothing_is_orphaned().await;
 }
@@ -76,7 +77,9 @@ impl Books<'_> {
             let at_work: Vec<&Value> = self
                 .of("operation")
                 .filter(|operation| operation["site"] == site["id"])
-                .filter(|operation| operation["state"] != "succeeded" && operation["state"] != "rolled_back")
+                .filter(|operation| {
+                    !["succeeded", "rolled_back", "failed"].iter().any(|over| operation["state"] == *over)
+                })
                 .map(|operation| &operation["id"])
                 .collect();
             let named: Vec<&Value> =
@@ -113,6 +116,17 @@ impl Books<'_> {
                 "{org}"
             );
         }
+    }
+
+    /// Each mail domain is claimed for the site that has it, and nothing else is.
+    fn mail_domains_are_held_once(&self) {
+        let claimed: BTreeSet<String> =
+            self.of("mail_claim").map(|claim| format!("{} {}", text(&claim["pk"]), claim["site"])).collect();
+        let stored: BTreeSet<String> = self
+            .of("email_identity")
+            .map(|one| format!("SES#{} {}", text(&one["domain"]), one["site"]))
+            .collect();
+        assert_eq!((claimed.len(), &claimed), (self.of("email_identity").count(), &stored));
     }
 
     fn nobody_waits_in_vain(&self) {

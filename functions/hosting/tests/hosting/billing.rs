@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::{Asked, audit, deploy, deployed, item, until_operation};
 
 /// Tells what an organisation may use of hosting, as billing does.
-async fn tell(stack: &Stack, org: &str, version: u64, hosting: Value) {
+pub(crate) async fn tell(stack: &Stack, org: &str, version: u64, hosting: Value) {
     let detail = json!({
         "id": format!("evt_000000000000000000000{version:05}"), "type": "billing.entitlements_changed", "v": 1,
         "org": org, "at": stack.now(), "actor": "system:test", "request_id": "test",
@@ -20,7 +20,7 @@ async fn tell(stack: &Stack, org: &str, version: u64, hosting: Value) {
     stack.settle().await;
 }
 
-fn plan(name: &str, access: &str, mode: &str) -> Value {
+pub(crate) fn plan(name: &str, access: &str, mode: &str) -> Value {
     let limits =
         json!({"sites": 3, "units": 2, "storage_bytes": 1_000_000, "mails_per_month": 100, "users": 3});
     json!({"plan": name, "access": access, "mode": mode, "limits": limits})
@@ -180,5 +180,70 @@ async fn a_plan_that_ends_while_a_site_is_built_suspends_it_once_it_is() {
     tell(&stack, anna.org(), 100, plan("trial", "none", "shared")).await;
     until_operation(&stack, &asked.operation, "succeeded").await;
     until_state(&stack, &asked, "suspended").await;
+    audit::check(&stack).await;
+}
+
+#[tokio::test]
+async fn a_site_is_made_by_the_newest_plan_that_was_heard() {
+    let stack = Stack::start().await;
+    let anna = stack.verified("anna@example.com").await;
+    let boris = stack.verified("boris@example.com").await;
+    // Accounts has not heard of it yet.
+    tell(&stack, anna.org(), 100, plan("launch", "full", "dedicated")).await;
+    tell(&stack, anna.org(), 99, plan("trial", "none", "shared")).await;
+    let asked = deployed(&stack, &anna, "acme").await;
+    let site = item(&stack, "site", &asked.site);
+    assert_eq!((&site["mode"], &site["desired"]["version"]), (&json!("dedicated"), &json!(100)));
+    tell(&stack, boris.org(), 100, plan("trial", "none", "shared")).await;
+    let late = boris.post("/v1/hosting/sites", json!({"label": "other"})).await;
+    assert_eq!((late.status, late.code().as_str()), (402, "plan_required"));
+    audit::check(&stack).await;
+}
+
+#[tokio::test]
+async fn what_is_paused_is_kept_for_as_long_as_it_is() {
+    let stack = Stack::start().await;
+    let anna = stack.verified("anna@example.com").await;
+    let asked = deployed(&stack, &anna, "acme").await;
+    let mut paused = plan("launch", "none", "shared");
+    paused["paused"] = json!(true);
+    tell(&stack, anna.org(), 100, paused).await;
+    until_state(&stack, &asked, "suspended").await;
+    stack.travel(40).await;
+    assert_eq!(item(&stack, "site", &asked.site)["state"], "suspended");
+    tell(&stack, anna.org(), 101, plan("launch", "full", "shared")).await;
+    until_state(&stack, &asked, "active").await;
+}
+
+#[tokio::test]
+async fn a_payment_that_the_site_alone_did_not_hear_of_saves_it() {
+    let stack = Stack::start().await;
+    let anna = stack.verified("anna@example.com").await;
+    let asked = deployed(&stack, &anna, "acme").await;
+    tell(&stack, anna.org(), 100, plan("trial", "none", "shared")).await;
+    until_state(&stack, &asked, "suspended").await;
+    let mut heard =
+        stack.table("hosting").of_kind("plan").into_iter().find(|heard| heard["version"] == 100).unwrap();
+    (heard["version"], heard["hosting"]) = (json!(101), plan("launch", "full", "shared"));
+    stack.put_item("hosting", &heard).await.unwrap();
+    stack.travel(32).await;
+    until_state(&stack, &asked, "active").await;
+    assert_eq!(stack.browse("http://acme.sites.localhost/").await.status, 200);
+    audit::check(&stack).await;
+}
+
+#[tokio::test]
+async fn a_site_whose_building_stopped_goes_too_when_nobody_pays() {
+    let stack = Stack::start().await;
+    let anna = stack.verified("anna@example.com").await;
+    stack.faults().on("run_operation", "ses", "VerifyDomainIdentity").always().fail(403, "AccessDenied");
+    let asked = deploy(&anna, "acme").await;
+    until_operation(&stack, &asked.operation, "needs_attention").await;
+    stack.faults().clear();
+    tell(&stack, anna.org(), 100, plan("trial", "none", "shared")).await;
+    assert_eq!(item(&stack, "site", &asked.site)["state"], "failed");
+    stack.travel(32).await;
+    until_state(&stack, &asked, "purged").await;
+    assert!(crate::buckets(&stack).await.is_empty());
     audit::check(&stack).await;
 }

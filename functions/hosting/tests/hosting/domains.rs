@@ -46,11 +46,13 @@ async fn a_domain_added_twice_is_one_zone_with_four_name_servers() {
     let boris = paying(&stack, "boris@example.com").await;
     assert_eq!(refused(boris.post(DOMAINS, body)).await, (409, "owned_elsewhere".to_owned()));
     assert_eq!(refused(boris.get(&format!("{DOMAINS}/example.org"))).await, (404, "not_found".to_owned()));
-    for wrong in ["acme.sites.localhost", "localhost", "192.0.2.1", "a b.org"] {
+    for wrong in
+        ["acme.sites.localhost", "localhost", "192.0.2.1", "a b.org", "example.com", "mail.example.com"]
+    {
         assert_eq!(anna.post(DOMAINS, json!({ "name": wrong })).await.status, 422, "{wrong}");
     }
     anna.post(DOMAINS, json!({"name": "example.net"})).await.expect(201);
-    let full = anna.post(DOMAINS, json!({"name": "example.com"})).await;
+    let full = anna.post(DOMAINS, json!({"name": "example.info"})).await;
     assert_eq!((full.status, full.json()["limit"].clone()), (402, json!("custom_domains")));
     let dashboard = anna.get("/v1/dashboard").await.ok();
     assert_eq!(dashboard["usage"]["custom_domains"], 2);
@@ -74,6 +76,157 @@ async fn e54_a_zone_whose_making_was_not_answered_is_found_and_a_foreign_one_is_
     stack.cloud().route53().create_zone("ZFOREIGN", "taken.org").unwrap();
     let foreign = refused(anna.post(DOMAINS, json!({"name": "taken.org"}))).await;
     assert_eq!(foreign, (409, "zone_conflict".to_owned()));
+    assert_eq!(refused(anna.get(&format!("{DOMAINS}/taken.org"))).await.0, 404, "nothing is kept of it");
+    assert_eq!(anna.get("/v1/hosting/dashboard").await.ok()["usage"]["custom_domains"], 1);
+}
+
+#[tokio::test]
+async fn a_domain_whose_zone_is_being_made_can_be_deleted() {
+    let stack = Stack::start().await;
+    let anna = paying(&stack, "anna@example.com").await;
+    let domain = format!("{DOMAINS}/example.org");
+    stack.faults().on("add_domain", "route53", "CreateHostedZone").always().fail(503, "ServiceUnavailable");
+    assert!(anna.post(DOMAINS, json!({"name": "example.org"})).await.status >= 500);
+    assert_eq!(anna.get(&domain).await.ok()["state"], "creating");
+    assert_eq!(anna.delete(&domain).await.expect(202)["state"], "deleting");
+    assert_eq!(refused(anna.get(&domain)).await.0, 404);
+
+    stack.faults().clear();
+    stack.faults().on("add_domain", "route53", "CreateHostedZone").always().lose_answer();
+    stack.faults().on("add_domain", "route53", "ListHostedZonesByName").after(1).always().fail(503, "Slow");
+    assert!(anna.post(DOMAINS, json!({"name": "example.org"})).await.status >= 500);
+    stack.faults().clear();
+    assert_eq!(zones(&stack, "example.org").len(), 1);
+    anna.delete(&domain).await.expect(202);
+    let gone = async || zones(&stack, "example.org").is_empty();
+    stack.run_until("the zone is gone", Duration::from_secs(300), gone).await;
+    assert_eq!(anna.get("/v1/hosting/dashboard").await.ok()["usage"]["custom_domains"], 0);
+    audit::check(&stack).await;
+}
+
+/// A domain that the zone above does not send the world to.
+async fn unproven(stack: &Stack, client: &Client) -> String {
+    stack.cloud().route53().create_zone("ZPARENT", "example.org").unwrap();
+    client.post(DOMAINS, json!({"name": "shop.example.org"})).await.expect(201);
+    format!("{DOMAINS}/shop.example.org")
+}
+
+#[tokio::test]
+async fn a_domain_that_nobody_proves_ends_after_fourteen_days() {
+    let stack = Stack::start().await;
+    let anna = paying(&stack, "anna@example.com").await;
+    let path = unproven(&stack, &anna).await;
+    anna.post(DOMAINS, json!({"name": "example.net"})).await.expect(201);
+    stack.travel(13).await;
+    let anna = crate::kills::signed_in(&stack, &anna).await;
+    assert_eq!(anna.get(&path).await.ok()["state"], "undelegated");
+    stack.travel(5).await;
+    let gone = async || zones(&stack, "shop.example.org").is_empty();
+    stack.run_until("the zone is gone", Duration::from_secs(300), gone).await;
+    let anna = crate::kills::signed_in(&stack, &anna).await;
+    assert_eq!(refused(anna.get(&path)).await.0, 404);
+    assert_eq!(anna.get(&format!("{DOMAINS}/example.net")).await.ok()["state"], "delegated");
+    audit::check(&stack).await;
+}
+
+#[tokio::test]
+async fn a_domain_that_nobody_proves_yields_to_who_asks_for_it() {
+    let stack = Stack::start().await;
+    let anna = paying(&stack, "anna@example.com").await;
+    let boris = paying(&stack, "boris@example.com").await;
+    unproven(&stack, &anna).await;
+    let body = json!({"name": "shop.example.org"});
+    let early = refused(boris.post(DOMAINS, body.clone())).await;
+    assert_eq!(early, (409, "owned_elsewhere".to_owned()));
+    stack.travel(3).await;
+    let boris = crate::kills::signed_in(&stack, &boris).await;
+    let freed = refused(boris.post(DOMAINS, body.clone())).await;
+    assert_eq!(freed, (409, "domain_being_freed".to_owned()));
+    let gone = async || zones(&stack, "shop.example.org").is_empty();
+    stack.run_until("the zone is gone", Duration::from_secs(300), gone).await;
+    stack.settle().await;
+    boris.post(DOMAINS, body).await.expect(201);
+}
+
+#[tokio::test]
+async fn the_domains_of_who_does_not_pay_end() {
+    let stack = Stack::start().await;
+    let anna = paying(&stack, "anna@example.com").await;
+    anna.post(DOMAINS, json!({"name": "example.org"})).await.expect(201);
+    let unpaid = crate::billing::plan("trial", "none", "shared");
+    crate::billing::tell(&stack, anna.org(), 100, unpaid).await;
+    stack.travel(27).await;
+    assert_eq!(zones(&stack, "example.org").len(), 1);
+    stack.travel(18).await;
+    let gone = async || zones(&stack, "example.org").is_empty();
+    stack.run_until("the zone is gone", Duration::from_secs(300), gone).await;
+    audit::check(&stack).await;
+}
+
+/// Lets Route 53 refuse the change of a record that it has.
+async fn refuse_change(stack: &Stack, client: &Client, record: Value) {
+    let records = format!("{DOMAINS}/example.org/records");
+    client.put(&records, record.clone()).await.expect(202);
+    until_insync(stack, client, "example.org").await;
+    stack.faults().on("apply_dns_changes", "route53", "ChangeResourceRecordSets").always().throttle();
+    client
+        .put(&records, json!({"values": ["192.0.2.99"], "name": record["name"], "type": "A"}))
+        .await
+        .expect(202);
+    let mut change = stack.table("hosting").of_kind("dns_change").remove(0);
+    change["record"]["values"] = json!(["300.1.1.1"]);
+    stack.put_item("hosting", &change).await.unwrap();
+    stack.faults().clear();
+    let rejected = async || {
+        let all = stack.table("hosting").of_kind("dns_record");
+        all.iter().any(|one| one["record"]["name"] == record["name"] && one["state"] == "rejected")
+    };
+    stack.run_until("Route 53 refuses it", Duration::from_secs(180), rejected).await;
+}
+
+#[tokio::test]
+async fn what_was_there_before_a_refused_change_can_be_deleted() {
+    let stack = Stack::start().await;
+    let anna = paying(&stack, "anna@example.com").await;
+    anna.post(DOMAINS, json!({"name": "example.org"})).await.expect(201);
+    let a = |name: &str| json!({"name": name, "type": "A", "values": ["192.0.2.7"]});
+    refuse_change(&stack, &anna, a("*.example.org")).await;
+    anna.delete(&format!("{DOMAINS}/example.org/records?name=*.example.org&type=A")).await.expect(202);
+    let gone = async || {
+        stack
+            .table("hosting")
+            .of_kind("dns_record")
+            .iter()
+            .all(|one| one["record"]["name"] != "*.example.org")
+    };
+    stack.run_until("the record is gone", Duration::from_secs(180), gone).await;
+    assert!(stack.cloud().route53().lookup("any.example.org", "A").is_empty());
+
+    refuse_change(&stack, &anna, a("www.example.org")).await;
+    assert_eq!(stack.cloud().route53().lookup("www.example.org", "A"), ["192.0.2.7"]);
+    anna.delete(&format!("{DOMAINS}/example.org")).await.expect(202);
+    let gone = async || zones(&stack, "example.org").is_empty();
+    stack.run_until("the zone is gone", Duration::from_secs(300), gone).await;
+    audit::check(&stack).await;
+}
+
+#[tokio::test]
+async fn no_record_is_wished_for_in_a_zone_that_ends() {
+    let stack = Stack::start().await;
+    let anna = paying(&stack, "anna@example.com").await;
+    anna.post(DOMAINS, json!({"name": "example.org"})).await.expect(201);
+    // As it is between a look at the domain and the write of the record.
+    let mut zone = stack
+        .table("hosting")
+        .of_kind("zone")
+        .into_iter()
+        .find(|zone| zone["name"] == "example.org")
+        .unwrap();
+    zone["ends"] = json!(true);
+    stack.put_item("hosting", &zone).await.unwrap();
+    let record = json!({"name": "late.example.org", "type": "A", "values": ["192.0.2.1"]});
+    let late = refused(anna.put(&format!("{DOMAINS}/example.org/records"), record)).await;
+    assert_eq!(late, (409, "domain_not_ready".to_owned()));
 }
 
 #[tokio::test]

@@ -119,3 +119,18 @@ async fn what_has_no_owner_is_told_until_it_is_gone() {
     stack.travel(1).await;
     assert_eq!(orphans()[0]["first_seen_at"], first, "told once");
 }
+
+#[tokio::test]
+async fn a_drain_names_the_sites_that_do_not_move() {
+    let stack = Stack::start().await;
+    let anna = stack.verified("anna@example.com").await;
+    let operator = crate::staff(&stack).await;
+    let asked = crate::deployed(&stack, &anna, "acme").await;
+    let body = json!({"reason": "Phishing."});
+    operator.post(&format!("{}/suspend", asked.path()), body).await.expect(202);
+    let down = async || crate::item(&stack, "site", &asked.site)["state"] == "suspended";
+    stack.run_until("it is suspended", crate::PATIENCE, down).await;
+    let host = crate::item(&stack, "site", &asked.site)["host"].as_str().unwrap().to_owned();
+    let drained = operator.post_empty(&format!("/v1/admin/hosting/hosts/{host}/drain")).await.expect(202);
+    assert_eq!((&drained["operations"], &drained["stays"]), (&json!([]), &json!([asked.site])));
+}

@@ -53,6 +53,8 @@ async fn a_verified_site_sends_within_its_month() {
     let viewer = stack.join(&anna, "viewer@example.com", domain::accounts::Role::Viewer).await;
     assert_eq!(refused(send(&viewer, &asked, "omar@example.com")).await, (403, "role_too_low".to_owned()));
     entitled(&stack, anna.org(), |hosting| hosting["limits"]["mails_per_month"] = json!(2)).await;
+    stack.faults().on("send_email", "ses", "SendEmail").throttle();
+    assert_eq!(send(&anna, &asked, "omar@example.com").await.status, 429);
     send(&anna, &asked, "omar@example.com").await.expect(202);
     let over = send(&anna, &asked, "omar@example.com").await;
     assert_eq!((over.status, over.json()["limit"].clone()), (402, json!("mails_per_month")));
@@ -79,6 +81,69 @@ async fn a_site_that_too_much_comes_back_to_sends_no_more() {
     assert_eq!((&domain["bounced"], &domain["stopped"]), (&json!(5), &json!(true)), "{domain}");
     let stopped = refused(send(&anna, &asked, "omar@example.com")).await;
     assert_eq!(stopped, (409, "sending_stopped".to_owned()));
+
+    entitled(&stack, anna.org(), |hosting| hosting["limits"]["custom_domains"] = json!(2)).await;
+    anna.post("/v1/hosting/domains", json!({"name": "example.org"})).await.expect(201);
+    let path = format!("{}/email-domain", asked.path());
+    let added = anna.post(&path, json!({"domain": "example.org"})).await.expect(202);
+    assert_eq!((&added["bounced"], &added["stopped"]), (&json!(5), &json!(true)), "it is the site's");
+    let anna = verified(&stack, &anna, "example.org").await;
+    let stopped = refused(send(&anna, &asked, "omar@example.com")).await;
+    assert_eq!(stopped, (409, "sending_stopped".to_owned()), "another domain is no fresh start");
+    assert_eq!(anna.delete(&path).await.status, 204);
+    let stopped = refused(send(&anna, &asked, "omar@example.com")).await;
+    assert_eq!(stopped, (409, "sending_stopped".to_owned()));
+}
+
+#[tokio::test]
+async fn a_mail_domain_is_one_sites_of_one_organisation() {
+    let stack = Stack::start().await;
+    let anna = stack.verified("anna@example.com").await;
+    let boris = stack.verified("boris@example.com").await;
+    for client in [&anna, &boris] {
+        entitled(&stack, client.org(), |hosting| hosting["limits"]["custom_domains"] = json!(3)).await;
+    }
+    let own = deployed(&stack, &anna, "acme").await;
+    let foreign = deployed(&stack, &boris, "other").await;
+    let [own, foreign] = [own, foreign].map(|asked| format!("{}/email-domain", asked.path()));
+    anna.post("/v1/hosting/domains", json!({"name": "example.org"})).await.expect(201);
+    let body = json!({"domain": "mail.example.org"});
+    anna.post(&own, body.clone()).await.expect(202);
+
+    // Anybody may add a name that nobody has added; what is sent there says whose it is.
+    boris.post("/v1/hosting/domains", json!({"name": "mail.example.org"})).await.expect(201);
+    let unproven = refused(boris.post(&foreign, body.clone())).await;
+    assert_eq!(unproven, (409, "domain_not_delegated".to_owned()));
+    assert_eq!(refused(boris.delete(&foreign)).await, (404, "not_found".to_owned()));
+
+    // What SES knows and nobody here has is not taken over.
+    stack.cloud().ses().declare_identity("example.net").unwrap();
+    boris.post("/v1/hosting/domains", json!({"name": "example.net"})).await.expect(201);
+    let known = refused(boris.post(&foreign, json!({"domain": "example.net"}))).await;
+    assert_eq!(known, (409, "exists".to_owned()));
+    let names: Vec<String> = stack.cloud().ses().identities().into_iter().map(|one| one.name).collect();
+    assert!(["mail.example.org", "example.net"].iter().all(|name| names.iter().any(|one| one == name)));
+
+    let kept = refused(anna.delete("/v1/hosting/domains/example.org")).await;
+    assert_eq!(kept, (409, "mail_domain_in_use".to_owned()));
+    assert_eq!(anna.delete(&own).await.status, 204);
+    anna.delete("/v1/hosting/domains/example.org").await.expect(202);
+}
+
+#[tokio::test]
+async fn a_name_whose_mail_domain_is_known_is_not_taken() {
+    let stack = Stack::start().await;
+    let anna = stack.verified("anna@example.com").await;
+    stack.cloud().ses().declare_identity("acme.sites.localhost").unwrap();
+    let asked = crate::deploy(&anna, "acme").await;
+    crate::until_operation(&stack, &asked.operation, "rolled_back").await;
+    let operation = crate::item(&stack, "operation", &asked.operation);
+    assert_eq!(operation["error"]["code"], "mail_domain_taken");
+    let known = stack.cloud().ses().identities();
+    assert!(known.iter().any(|identity| identity.name == "acme.sites.localhost"), "and stays whose it was");
+    assert!(
+        crate::buckets(&stack).await.is_empty() && stack.table("hosting").of_kind("reservation").is_empty()
+    );
 }
 
 #[tokio::test]
@@ -87,6 +152,7 @@ async fn mail_comes_from_a_domain_of_the_customers_own() {
     let anna = stack.verified("anna@example.com").await;
     entitled(&stack, anna.org(), |hosting| hosting["limits"]["custom_domains"] = json!(2)).await;
     let asked = deployed(&stack, &anna, "acme").await;
+    let anna = verified(&stack, &anna, "acme.sites.localhost").await;
     let path = format!("{}/email-domain", asked.path());
     let body = json!({"domain": "mail.example.org"});
     assert_eq!(refused(anna.post(&path, body.clone())).await, (422, "invalid".to_owned()), "not theirs yet");
@@ -95,6 +161,10 @@ async fn mail_comes_from_a_domain_of_the_customers_own() {
     assert_eq!((&added["domain"], &added["of_site"]), (&json!("mail.example.org"), &json!(false)));
     anna.post(&path, body).await.expect(202);
     assert_eq!(refused(anna.post(&path, json!({"domain": "example.org"}))).await, (409, "exists".to_owned()));
+    let taken = send(&anna, &asked, "omar@example.com").await.expect(202);
+    assert_eq!(taken["from"], "shop@acme.sites.localhost", "until the other domain is believed");
+    let sites = anna.get("/v1/hosting/dashboard").await.ok()["sites"].clone();
+    assert_eq!(sites[0]["mail"]["domain"], "mail.example.org");
     let anna = verified(&stack, &anna, "mail.example.org").await;
 
     let records = anna.get("/v1/hosting/domains/example.org/records").await.ok();

@@ -140,7 +140,8 @@ async fn e60_a_file_that_changes_while_nobody_should_write_stops_the_move() {
     let (bucket, before) = (bucket(&stack, &asked), address(&stack, "acme.sites.localhost"));
     pay(&stack, &anna).await;
     let operation = migrate(&anna, &asked).await;
-    until_step(&stack, &operation, "freeze_writes").await;
+    let frozen = async || step(&stack, &operation, "freeze_writes")["state"] == "done";
+    stack.run_until("nobody writes", crate::PATIENCE, frozen).await;
     put(&stack, &bucket, "index.html", "changed past the policy").await;
     until_over(&stack, &operation, "rolled_back").await;
     assert_eq!(item(&stack, "operation", &operation)["error"]["code"], "content_changed");
@@ -160,8 +161,9 @@ async fn e60_a_file_that_changes_while_nobody_should_write_stops_the_move() {
     stack.run_until("the new machine is gone", crate::PATIENCE, alone).await;
     audit::check(&stack).await;
 
-    // Asked for again, it goes through.
-    let operation = migrate(&crate::kills::signed_in(&stack, &anna).await, &asked).await;
+    // Asked for again, by its people or by staff, it goes through.
+    let operator = crate::staff(&stack).await;
+    let operation = migrate(&operator, &asked).await;
     until_over(&stack, &operation, "succeeded").await;
     audit::check(&stack).await;
 }
@@ -184,6 +186,62 @@ async fn a_host_that_does_not_confirm_its_copy_in_a_minute_does_not_get_the_site
     stack.core().instances.unmute(&machine);
     until_over(&stack, &operation, "rolled_back").await;
     assert_eq!(item(&stack, "operation", &operation)["error"]["code"], "freeze_too_long");
+    audit::check(&stack).await;
+}
+
+/// How often the site's bucket was asked to be open for others, or for fewer.
+fn policies(stack: &Stack) -> usize {
+    stack.calls_of("run_operation").iter().filter(|call| call.operation == "PutBucketPolicy").count()
+}
+
+#[tokio::test]
+async fn a_move_whose_files_cannot_be_listed_is_taken_back() {
+    let stack = Stack::start().await;
+    let anna = stack.verified("anna@example.com").await;
+    let asked = deployed(&stack, &anna, "acme").await;
+    pay(&stack, &anna).await;
+    // Before anybody was kept from writing; and when nobody could write any more.
+    for (passed, frozen, code) in [(0, 0, "internal"), (1, 1, "freeze_too_long")] {
+        let operation = migrate(&crate::kills::signed_in(&stack, &anna).await, &asked).await;
+        until_step(&stack, &operation, "copy_content").await;
+        let before = policies(&stack);
+        let faults = stack.faults();
+        faults.on("run_operation", "s3", "ListObjectsV2").after(passed).always().fail(403, "AccessDenied");
+        let turned = async || item(&stack, "operation", &operation)["direction"] == "back";
+        stack.run_until("it turns back", crate::PATIENCE, turned).await;
+        let error = item(&stack, "operation", &operation)["error"].clone();
+        assert_eq!((&error["step"], &error["code"]), (&json!("freeze_writes"), &json!(code)), "{error}");
+        until_over(&stack, &operation, "rolled_back").await;
+        // Going back opens the bucket, whether or not it was shut.
+        assert!(policies(&stack) > before + frozen);
+        stack.faults().clear();
+        let alone = async || stack.cloud().ec2().running().len() == 1;
+        stack.run_until("the new machine is gone", crate::PATIENCE, alone).await;
+        until_hosts_rest(&stack).await;
+        audit::check(&stack).await;
+    }
+}
+
+#[tokio::test]
+async fn whoever_turns_back_opens_writes_before_waiting_for_name_servers() {
+    let stack = Stack::start().await;
+    let anna = stack.verified("anna@example.com").await;
+    let asked = deployed(&stack, &anna, "acme").await;
+    pay(&stack, &anna).await;
+    let operation = migrate(&anna, &asked).await;
+    until_step(&stack, &operation, "copy_content").await;
+    let faults = stack.faults();
+    faults.on("run_operation", "s3", "PutBucketPolicy").after(1).always().fail(403, "AccessDenied");
+    until_step(&stack, &operation, "unfreeze_writes").await;
+    let anna = crate::kills::signed_in(&stack, &anna).await;
+    anna.post_empty(&format!("/v1/hosting/operations/{operation}/cancel")).await.expect(202);
+    stack.faults().clear();
+    let before = policies(&stack);
+    let back = async || step(&stack, &operation, "unfreeze_writes")["state"] == "compensated";
+    stack.run_until("the first step is taken back", crate::PATIENCE, back).await;
+    assert_eq!(policies(&stack), before + 1, "writes are open");
+    assert_ne!(step(&stack, &operation, "point_name")["state"], "compensated");
+    until_over(&stack, &operation, "rolled_back").await;
     audit::check(&stack).await;
 }
 

@@ -15,6 +15,9 @@ use crate::accounts::Mode;
 use crate::accounts::entitlements::{Access, ProductEntitlement};
 use crate::{HostId, Refusal, Timestamp, UserId};
 
+/// The code of an operation that ends because something else is wanted of its site by now.
+pub const NOT_WANTED: &str = "not_wanted";
+
 /// What the deletion of a site changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deletion {
@@ -152,6 +155,13 @@ impl Site {
         }
     }
 
+    /// Its operation was given up; it is what it was.
+    #[must_use]
+    pub fn operation_given_up(self, kind: OperationKind, now: Timestamp) -> Self {
+        let backup_at = if kind == OperationKind::BackUp { Some(now + EVERY) } else { self.backup_at };
+        Self { current_op: None, backup_at, ..self }
+    }
+
     /// A backup of it is taken; `backup` is put back.
     ///
     /// # Errors
@@ -185,14 +195,16 @@ impl Site {
         (site, (Operation { backup, ..operation }, queued))
     }
 
-    /// The time for which its data were kept though nobody paid is over: it goes as if its owner had deleted it. `None` while
-    /// that is not so, or something is at work on it.
+    /// Whether the time for which its data were kept though nobody paid is over: it goes as if its owner had deleted it, also
+    /// one whose building waits for people.
     #[must_use]
-    pub fn abandon(self, request: Request) -> Option<(Self, Option<(Operation, OperationQueued)>)> {
-        let over = self.unpaid_since.is_some_and(|since| since + RETENTION <= request.now);
-        let due = self.state == SiteState::Suspended && self.current_op.is_none() && over;
-        let desired = Desired { run: Run::Deleted, ..self.desired.clone() };
-        due.then(|| Self { desired, ..self }.next_operation(request))
+    pub fn is_abandoned(&self, now: Timestamp) -> bool {
+        let over = self.unpaid_since.is_some_and(|since| since + RETENTION <= now);
+        let rests = match self.state {
+            SiteState::Suspended => self.current_op.is_none(),
+            state => state == SiteState::Failed,
+        };
+        over && rests && self.desired.run != Run::Deleted
     }
 
     /// When something falls due for it that nobody asks for: its next backup, or the end of what is kept of it.
@@ -200,7 +212,7 @@ impl Site {
     pub fn due_at(&self) -> Option<Timestamp> {
         match self.state {
             SiteState::Active | SiteState::Migrating => self.backup_at,
-            SiteState::Suspended => self.unpaid_since.map(|since| since + RETENTION),
+            SiteState::Suspended | SiteState::Failed => self.unpaid_since.map(|since| since + RETENTION),
             SiteState::Retained => self.retained_until,
             _ => None,
         }
@@ -212,15 +224,18 @@ impl Site {
         SitePurged { site: self.id, fqdn: self.fqdn.clone() }
     }
 
-    /// What its operation did was taken back. Of one that was being built nothing is left, so a wish to delete it is
-    /// fulfilled too.
+    /// What its operation did was taken back, for the reason with this code if it was not somebody's wish. Of one that was
+    /// being built nothing is left, so a wish to delete it is fulfilled too.
     #[must_use]
-    pub fn rolled_back(self, kind: OperationKind) -> Self {
+    pub fn rolled_back(self, kind: OperationKind, why: Option<&str>) -> Self {
         let site = Self { current_op: None, target_host: None, ..self };
         match kind {
             OperationKind::Rename => Self { target_label: None, ..site },
-            // Tried again at once it would fail again for the same reason, over and over.
-            OperationKind::Migrate => Self { state: SiteState::Active, stays: true, ..site },
+            // Tried again at once it would fail again for the same reason, over and over; one that a wish came before is
+            // gone on with when that wish is over.
+            OperationKind::Migrate => {
+                Self { state: SiteState::Active, stays: site.stays || why != Some(NOT_WANTED), ..site }
+            }
             _ => {
                 let gone = site.desired.run == Run::Deleted;
                 let state = if gone { SiteState::Purged } else { SiteState::RolledBack };
@@ -259,9 +274,11 @@ impl Site {
                 Deletion { site, operation: Some(turned), requested }
             }
             Some(_) => Deletion { site, operation: None, requested },
-            None if site.state == SiteState::RolledBack => {
-                Deletion { site: site.rolled_back(OperationKind::Provision), operation: None, requested }
-            }
+            None if site.state == SiteState::RolledBack => Deletion {
+                site: site.rolled_back(OperationKind::Provision, None),
+                operation: None,
+                requested,
+            },
             None => {
                 let (site, operation) = site.next_operation(request);
                 Deletion { site, operation, requested }

@@ -87,15 +87,21 @@ fn a_wish_waits_for_the_operation_at_work() {
     assert_eq!(operation.map(|(operation, _)| operation.workflow), Some(OperationKind::Migrate));
     let unpaid = moving.migrating().entitled(3, None, NOW).expect("newer");
     assert_eq!(unpaid.clone().next_operation(request(6)).1, None);
-    let back = unpaid.rolled_back(OperationKind::Migrate);
+    let back = unpaid.rolled_back(OperationKind::Migrate, None);
     assert_eq!((back.state, back.converge()), (SiteState::Active, Some(OperationKind::Suspend)));
+}
+
+fn moving_again() -> Site {
+    active().entitled(2, Some(&paid(Access::Full, Mode::Dedicated)), NOW).expect("newer")
 }
 
 #[test]
 fn a_move_that_was_taken_back_is_not_tried_again_by_itself() {
     let moving = active().entitled(2, Some(&paid(Access::Full, Mode::Dedicated)), NOW).expect("newer");
-    let back = moving.rolled_back(OperationKind::Migrate);
+    let back = moving.rolled_back(OperationKind::Migrate, Some("copy_slow"));
     assert_eq!(back.converge(), None);
+    let held = moving_again().rolled_back(OperationKind::Migrate, Some(NOT_WANTED));
+    assert_eq!(held.converge(), Some(OperationKind::Migrate), "one that a hold came before goes on after it");
     assert_eq!(back.clone().migrate().map(|site| site.converge()), Ok(Some(OperationKind::Migrate)));
     let news = back.entitled(3, Some(&paid(Access::Full, Mode::Dedicated)), NOW).expect("newer");
     assert_eq!(news.converge(), Some(OperationKind::Migrate));
@@ -131,7 +137,7 @@ fn what_is_paused_is_off_and_stays_for_as_long_as_it_is() {
     let site = active().entitled(2, Some(&paused), NOW).expect("newer");
     assert_eq!((site.desired.run, site.unpaid_since), (Run::Suspended, None));
     let down = Site { state: SiteState::Suspended, ..site };
-    assert!(down.abandon(Request { now: NOW + RETENTION, ..request(9) }).is_none());
+    assert!(!down.is_abandoned(NOW + RETENTION));
 }
 
 #[test]
@@ -142,12 +148,17 @@ fn what_nobody_pays_for_goes_when_its_time_is_over() {
     let unpaid = unpaid.entitled(3, Some(&paid(Access::None, Mode::Shared)), later).expect("newer");
     assert_eq!(unpaid.unpaid_since, Some(NOW), "it never was paid for in between");
     let down = Site { state: SiteState::Suspended, ..unpaid };
-    assert_eq!((down.due_at(), down.clone().abandon(request(9))), (Some(later), None));
+    assert_eq!((down.due_at(), down.is_abandoned(NOW)), (Some(later), false));
     let back = down.entitled(4, Some(&paid(Access::Full, Mode::Shared)), later).expect("newer");
-    assert_eq!((back.due_at(), back.abandon(at(later))), (None, None), "somebody paid");
-    let (going, begun) = down.abandon(at(later)).expect("its time is over");
-    assert_eq!(begun.map(|(operation, _)| operation.workflow), Some(OperationKind::Deprovision));
-    assert_eq!(going.clone().abandon(at(later)), None, "it goes");
+    assert_eq!((back.due_at(), back.is_abandoned(later)), (None, false), "somebody paid");
+    assert!(down.is_abandoned(later), "its time is over");
+    assert!(
+        Site { state: SiteState::Failed, ..down.clone() }.is_abandoned(later),
+        "so is one that was never built"
+    );
+    let Deletion { site: going, operation, .. } = down.delete(None, at(later)).expect("there").expect("new");
+    assert_eq!(operation.map(|(operation, _)| operation.workflow), Some(OperationKind::Deprovision));
+    assert!(!going.is_abandoned(later), "it goes");
     let retained = going.operation_succeeded(OperationKind::Deprovision, later);
     assert!(retained.purge(at(later)).is_some(), "its data were kept long enough");
 }
@@ -168,7 +179,7 @@ fn a_rename_needs_a_free_hand_and_another_name() {
     assert_eq!(renamed.former_label.as_ref().map(Label::as_str), Some("acme"));
     assert_eq!(event.map(|event| event.before).as_deref(), Some("acme.sites.example"));
     assert_eq!(renamed.operation_succeeded(OperationKind::Rename, NOW).former_label, None);
-    assert_eq!(site.rolled_back(OperationKind::Rename), active());
+    assert_eq!(site.rolled_back(OperationKind::Rename, None), active());
 }
 
 #[test]
@@ -178,7 +189,7 @@ fn deleting_what_is_being_built_turns_it_back() {
     let (turned, _) = deletion.operation.expect("the operation turns back");
     assert_eq!(turned.state, OperationState::Compensating);
     assert_eq!(deletion.site.clone().delete(Some(&turned), request(5)), Ok(None), "asking again");
-    let gone = deletion.site.rolled_back(OperationKind::Provision);
+    let gone = deletion.site.rolled_back(OperationKind::Provision, None);
     assert_eq!(gone.state, SiteState::Purged);
     assert_eq!(gone.delete(None, request(6)).map_err(|refusal| refusal.code), Err("site_gone"));
 }

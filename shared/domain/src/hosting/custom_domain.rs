@@ -1,5 +1,7 @@
 //! Domains that customers bring: a zone of their own, the name servers they must delegate it to, and its records.
 
+use std::time::Duration;
+
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use schemars::JsonSchema;
@@ -12,6 +14,16 @@ use crate::{OrgId, Refusal, Timestamp, UserId};
 const LONGEST: usize = 253;
 /// The most values of one record set.
 const MOST_VALUES: usize = 100;
+/// How long they are together. Route 53 takes 32,000 characters a request and counts those of an UPSERT twice.
+const LONGEST_VALUES: usize = 15_000;
+/// How long one string of a text is, with what is escaped in it; DNS knows 255.
+const LONGEST_STRING: usize = 250;
+/// How long a domain may be here without being delegated: so long its organisation is believed to have it.
+pub const UNPROVEN: Duration = Duration::from_secs(14 * 24 * 3_600);
+/// From when on another organisation may have a domain that is not delegated.
+pub const YIELDS: Duration = Duration::from_secs(3 * 24 * 3_600);
+/// How often a domain is looked at whose time is over, and which something keeps.
+const LOOK_AGAIN: Duration = Duration::from_secs(24 * 3_600);
 
 /// A customer's domain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -37,6 +49,9 @@ pub struct CustomDomain {
     /// When its delegation was last looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checked_at: Option<Timestamp>,
+    /// Since when nobody is sent to it; absent while it is delegated, and before its first day for since it was added.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undelegated_since: Option<Timestamp>,
 }
 
 /// Where a customer's domain stands.
@@ -56,8 +71,8 @@ pub enum DomainState {
 /// The name in the form that is stored: lower case, ASCII, without the last dot.
 ///
 /// # Errors
-/// 422 at `/name`, also for names under `sites_zone`, which are the product's own.
-pub fn normal_name(text: &str, sites_zone: &str) -> Result<String, Refusal> {
+/// 422 at `/name`, also for the domains that are the product's own, `ours`, and for names above and below them.
+pub fn normal_name(text: &str, ours: &[&str]) -> Result<String, Refusal> {
     let refuse = |why: &str| Err(Refusal::invalid("/name", why));
     let Ok(name) = idna::domain_to_ascii_strict(text.trim_end_matches('.')) else {
         return refuse("This is no domain name.");
@@ -69,8 +84,8 @@ pub fn normal_name(text: &str, sites_zone: &str) -> Result<String, Refusal> {
         return refuse("This is an address, no domain name.");
     }
     let within = |name: &str, zone: &str| name == zone || name.ends_with(&format!(".{zone}"));
-    if within(&name, sites_zone) || within(sites_zone, &name) {
-        return refuse("Names there are given by the label of a site.");
+    if ours.iter().any(|own| within(&name, own) || within(own, &name)) {
+        return refuse("The name is the product's own; names under it are given by the labels of sites.");
     }
     Ok(name)
 }
@@ -101,6 +116,7 @@ impl CustomDomain {
             added_by: by,
             created_at: now,
             checked_at: None,
+            undelegated_since: None,
         }
     }
 
@@ -116,8 +132,33 @@ impl CustomDomain {
         let plain = |name: &String| name.trim_end_matches('.').to_ascii_lowercase();
         let ours: Vec<String> = self.name_servers.iter().map(plain).collect();
         let all_ours = !found.is_empty() && found.iter().all(|name| ours.contains(&plain(name)));
-        let state = if all_ours { DomainState::Delegated } else { DomainState::Undelegated };
-        Self { state, checked_at: Some(now), ..self }
+        let (state, undelegated_since) = match (all_ours, self.state) {
+            (true, _) => (DomainState::Delegated, None),
+            (false, DomainState::Delegated) => (DomainState::Undelegated, Some(now)),
+            (false, _) => (DomainState::Undelegated, self.undelegated_since),
+        };
+        Self { state, checked_at: Some(now), undelegated_since, ..self }
+    }
+
+    /// Whether its organisation has not shown for so long that it is theirs.
+    #[must_use]
+    pub fn is_unproven_for(&self, time: Duration, now: Timestamp) -> bool {
+        let unproven = matches!(self.state, DomainState::Creating | DomainState::Undelegated);
+        unproven && now.since(self.undelegated_since.unwrap_or(self.created_at)) >= time
+    }
+
+    /// When to look whether it ends: nobody proved it, or nobody pays.
+    #[must_use]
+    pub fn due_at(&self) -> Option<Timestamp> {
+        let checked = self.checked_at.unwrap_or(self.created_at);
+        match self.state {
+            DomainState::Deleting => None,
+            DomainState::Delegated => Some(checked + UNPROVEN),
+            DomainState::Creating | DomainState::Undelegated => {
+                let over = self.undelegated_since.unwrap_or(self.created_at) + UNPROVEN;
+                Some(over.max(checked + LOOK_AGAIN))
+            }
+        }
     }
 
     /// It goes, with all its records.
@@ -132,6 +173,19 @@ impl CustomDomain {
             ));
         }
         Ok(Self { state: DomainState::Deleting, ..self })
+    }
+
+    /// Whether the world asks our name servers for it: so it is its organisation's.
+    ///
+    /// # Errors
+    /// 409 `domain_not_ready`, `domain_not_delegated`.
+    pub fn check_delegated(&self) -> Result<(), Refusal> {
+        self.check_open()?;
+        if self.state != DomainState::Delegated {
+            let message = "The domain's parent does not name our name servers, and those alone, yet.";
+            return Err(Refusal::conflict("domain_not_delegated", message));
+        }
+        Ok(())
     }
 
     /// Whether its records can be changed.
@@ -203,6 +257,10 @@ impl NewRecord {
             }
             values.push(value);
         }
+        if values.iter().map(String::len).sum::<usize>() > LONGEST_VALUES {
+            let rule = format!("must have at most {LONGEST_VALUES} characters together");
+            return Err(Refusal::invalid("/values", rule));
+        }
         let conflict = |why: &str| {
             let refusal = Refusal::invalid("/type", why);
             Err(Refusal { code: "cname_conflict", ..refusal })
@@ -252,15 +310,15 @@ fn quoted(text: &str) -> Result<String, &'static str> {
     if text.is_empty() || text.len() > 2_000 || !text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
         return Err("must be 1 to 2000 printable ASCII characters");
     }
-    let escaped: Vec<String> = text
-        .chars()
-        .map(|letter| match letter {
-            '"' | '\\' => format!("\\{letter}"),
-            other => other.to_string(),
-        })
-        .collect();
-    let strings: Vec<String> = escaped.chunks(200).map(|part| format!("\"{}\"", part.concat())).collect();
-    Ok(strings.join(" "))
+    let mut strings = vec![String::new()];
+    for letter in text.chars() {
+        let escaped = if matches!(letter, '"' | '\\') { format!("\\{letter}") } else { letter.to_string() };
+        match strings.last_mut() {
+            Some(last) if last.len() + escaped.len() <= LONGEST_STRING => last.push_str(&escaped),
+            _ => strings.push(escaped),
+        }
+    }
+    Ok(strings.iter().map(|string| format!("\"{string}\"")).collect::<Vec<_>>().join(" "))
 }
 
 #[cfg(test)]
@@ -277,7 +335,7 @@ mod tests {
 
     #[test]
     fn a_domain_has_one_spelling_and_is_not_ours() {
-        let normal = |text: &str| normal_name(text, "sites.example").ok();
+        let normal = |text: &str| normal_name(text, &["sites.example", "mail.tenantry.net"]).ok();
         assert_eq!(normal("Example.COM.").as_deref(), Some("example.com"));
         assert_eq!(normal("münchen.example.org").as_deref(), Some("xn--mnchen-3ya.example.org"));
         for wrong in [
@@ -287,6 +345,9 @@ mod tests {
             "192.0.2.1",
             "acme.sites.example",
             "sites.example",
+            "mail.tenantry.net",
+            "a.mail.tenantry.net",
+            "tenantry.net",
             "example",
             "-a.com",
             "a b.com",
@@ -317,6 +378,28 @@ mod tests {
     }
 
     #[test]
+    fn what_nobody_proves_is_somebodys_for_a_while_only() {
+        let (day, ours) = (Duration::from_secs(24 * 3_600), ["ns-1.aws.com".to_owned()]);
+        let (org, by) = (OrgId::from_ulid(1), UserId::from_ulid(2));
+        let added = CustomDomain::added("example.com".into(), org, "r".into(), by, NOW);
+        assert_eq!(added.due_at(), Some(NOW + UNPROVEN), "also one whose zone was never made");
+        let made = added.made("Z1".into(), ours.to_vec());
+        let seen = made.looked_up(&[], NOW + day * 13);
+        assert!(
+            !seen.is_unproven_for(UNPROVEN, NOW + day * 13) && seen.is_unproven_for(UNPROVEN, NOW + day * 14)
+        );
+        let proven = seen.looked_up(&ours, NOW + day * 13);
+        assert!(!proven.is_unproven_for(UNPROVEN, NOW + day * 99));
+        let lost = proven.looked_up(&[], NOW + day * 50);
+        assert!(
+            !lost.is_unproven_for(YIELDS, NOW + day * 52) && lost.is_unproven_for(YIELDS, NOW + day * 53)
+        );
+        assert_eq!(lost.due_at(), Some(NOW + day * 64));
+        let kept = lost.looked_up(&[], NOW + day * 70);
+        assert_eq!(kept.due_at(), Some(NOW + day * 71), "something keeps it: a day later");
+    }
+
+    #[test]
     fn a_record_keeps_the_rules_of_its_type() {
         use RecordType::{A, Aaaa, Mx, Txt};
         let check = |record: NewRecord| record.check("example.com", &[]).map(|set| set.values);
@@ -334,7 +417,15 @@ mod tests {
             Ok(vec!["\"say \\\"hi\\\"\"".to_owned()])
         );
         let long = check(record("k._domainkey.example.com", Txt, &[&"a".repeat(450)])).expect("split");
-        assert_eq!(long[0].matches('"').count(), 6);
+        assert_eq!(long[0].matches('"').count(), 4);
+        let marks =
+            check(record("example.com", Txt, &[&"\"".repeat(130)])).expect("split by what is escaped");
+        assert!(marks[0].split("\" \"").all(|string| string.len() <= LONGEST_STRING + 1), "{marks:?}");
+        assert_eq!(marks[0].split("\" \"").count(), 2);
+        let many: Vec<String> = (0..10).map(|number| format!("{number}{}", "a".repeat(1_600))).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        let refusal = check(record("example.com", Txt, &many)).expect_err("too much for one request");
+        assert_eq!(refusal.kind, RefusalKind::Invalid { pointer: "/values".to_owned() });
         for (wrong, pointer) in [
             (record("example.org", A, &["192.0.2.1"]), "/name"),
             (record("notexample.com", A, &["192.0.2.1"]), "/name"),

@@ -41,18 +41,6 @@ pub struct EmailIdentity {
     /// How often it was tried again after SES gave up.
     #[serde(default)]
     pub tries: u32,
-    /// How many mails left.
-    #[serde(default)]
-    pub sent: u64,
-    /// How many of them bounced for good.
-    #[serde(default)]
-    pub bounced: u64,
-    /// How many were unwanted.
-    #[serde(default)]
-    pub complained: u64,
-    /// Too much came back: nothing leaves any more.
-    #[serde(default)]
-    pub stopped: bool,
 }
 
 /// Where a mail domain stands.
@@ -101,10 +89,6 @@ impl EmailIdentity {
             next_at: None,
             zone: None,
             tries: 0,
-            sent: 0,
-            bounced: 0,
-            complained: 0,
-            stopped: false,
         }
     }
 

@@ -1,17 +1,22 @@
 //! Mail that a site sends, and what its readers' servers say of it.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{EmailIdentity, IdentityState, Run, Site, SiteState};
 use crate::accounts::Entitlements;
 use crate::accounts::entitlements::{Access, HOSTING};
-use crate::{Email, Event, Refusal, SiteId};
+use crate::{Email, Event, Refusal, SiteId, Timestamp};
 
 /// Fewer bounces than this are chance.
 const FEWEST_BOUNCES: u64 = 5;
 /// Fewer complaints than this are chance.
 const FEWEST_COMPLAINTS: u64 = 2;
+/// How many days of a site's mail are looked at together, this one included.
+const DAYS: u64 = 30;
 /// A failed domain is tried again so often.
 pub const MOST_TRIES: u32 = 3;
 
@@ -112,15 +117,11 @@ impl EmailIdentity {
     /// Whether mail may leave from it.
     ///
     /// # Errors
-    /// 409 `unverified`, `sending_stopped`.
+    /// 409 `unverified`.
     pub fn may_send(&self) -> Result<(), Refusal> {
         if !matches!(self.state, IdentityState::Verified | IdentityState::Degraded) {
             let message = format!("{} is not verified: its mail would not be believed.", self.domain);
             return Err(Refusal::conflict("unverified", message));
-        }
-        if self.stopped {
-            let message = "Too many of its mails bounced or were unwanted; our support can help.";
-            return Err(Refusal::conflict("sending_stopped", message));
         }
         Ok(())
     }
@@ -129,7 +130,7 @@ impl EmailIdentity {
     ///
     /// # Errors
     /// 409 `not_failed`, `too_many_tries`.
-    pub fn retried(self, now: crate::Timestamp) -> Result<Self, Refusal> {
+    pub fn retried(self, now: Timestamp) -> Result<Self, Refusal> {
         if !matches!(self.state, IdentityState::Failed | IdentityState::Lost) {
             return Err(Refusal::conflict("not_failed", "The domain has not failed."));
         }
@@ -140,31 +141,101 @@ impl EmailIdentity {
         let fresh = Self { state: IdentityState::Pending, started_at: now, tries: self.tries + 1, ..self };
         Ok(fresh.watched(now))
     }
+}
 
-    /// SES tells of one of its mails. Over 5 % bounces or 0.1 % complaints, nothing leaves any more.
-    #[must_use]
-    pub fn told(self, fate: Fate) -> (Self, Option<MailStopped>) {
-        let count = |own: Fate| u64::from(fate == own);
-        let counted = Self {
-            sent: self.sent + count(Fate::Sent),
-            bounced: self.bounced + count(Fate::Bounced),
-            complained: self.complained + count(Fate::Complained),
-            ..self
-        };
-        let bounces = counted.bounced >= FEWEST_BOUNCES && counted.bounced * 100 > counted.sent * 5;
-        let complaints = counted.complained >= FEWEST_COMPLAINTS && counted.complained * 1_000 > counted.sent;
-        if counted.stopped || !(bounces || complaints) {
-            return (counted, None);
+/// How the mail of a site fares, whatever domain it comes from: a guard that hung on the domain would end with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MailStanding {
+    /// Which site.
+    pub site: SiteId,
+    /// What was told of its mails, by day; older days are forgotten.
+    #[serde(default)]
+    pub days: BTreeMap<String, MailCounts>,
+    /// Too much came back: nothing leaves any more.
+    #[serde(default)]
+    pub stopped: bool,
+}
+
+/// How many mails left, and what became of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct MailCounts {
+    /// How many left.
+    pub sent: u64,
+    /// How many bounced for good.
+    pub bounced: u64,
+    /// How many were unwanted.
+    pub complained: u64,
+}
+
+impl MailCounts {
+    fn with(self, other: Self) -> Self {
+        Self {
+            sent: self.sent + other.sent,
+            bounced: self.bounced + other.bounced,
+            complained: self.complained + other.complained,
         }
-        let stopped = MailStopped {
-            site: counted.site,
-            domain: counted.domain.clone(),
-            sent: counted.sent,
-            bounced: counted.bounced,
-            complained: counted.complained,
-        };
-        (Self { stopped: true, ..counted }, Some(stopped))
     }
+}
+
+impl MailStanding {
+    /// A site of whose mails nothing was told yet.
+    #[must_use]
+    pub fn new(site: SiteId) -> Self {
+        Self { site, days: BTreeMap::new(), stopped: false }
+    }
+
+    /// What was told in the last thirty days.
+    #[must_use]
+    pub fn lately(&self, now: Timestamp) -> MailCounts {
+        let oldest = oldest(now);
+        let days = self.days.iter().filter(|(day, _)| **day >= oldest);
+        days.fold(MailCounts::default(), |all, (_, day)| all.with(*day))
+    }
+
+    /// Whether mail may leave.
+    ///
+    /// # Errors
+    /// 409 `sending_stopped`.
+    pub fn may_send(&self) -> Result<(), Refusal> {
+        if self.stopped {
+            let message = "Too many of the site's mails bounced or were unwanted; our support can help.";
+            return Err(Refusal::conflict("sending_stopped", message));
+        }
+        Ok(())
+    }
+
+    /// SES tells of one of its mails, which came from `domain`. Over 5 % bounces or 0.1 % complaints within thirty days, nothing
+    /// leaves any more.
+    #[must_use]
+    pub fn told(mut self, fate: Fate, domain: &str, now: Timestamp) -> (Self, Option<MailStopped>) {
+        let count = |own: Fate| u64::from(fate == own);
+        let one = MailCounts {
+            sent: count(Fate::Sent),
+            bounced: count(Fate::Bounced),
+            complained: count(Fate::Complained),
+        };
+        let (oldest, today) = (oldest(now), day(now));
+        self.days.retain(|day, _| *day >= oldest);
+        let counted = self.days.get(&today).copied().unwrap_or_default().with(one);
+        self.days.insert(today, counted);
+        let MailCounts { sent, bounced, complained } = self.lately(now);
+        let bounces = bounced >= FEWEST_BOUNCES && bounced * 100 > sent * 5;
+        let complaints = complained >= FEWEST_COMPLAINTS && complained * 1_000 > sent;
+        if self.stopped || !(bounces || complaints) {
+            return (self, None);
+        }
+        let stopped = MailStopped { site: self.site, domain: domain.to_owned(), sent, bounced, complained };
+        (Self { stopped: true, ..self }, Some(stopped))
+    }
+}
+
+/// A day as it is written in front of a time.
+fn day(at: Timestamp) -> String {
+    at.to_string().chars().take(10).collect()
+}
+
+fn oldest(now: Timestamp) -> String {
+    day(now - Duration::from_secs((DAYS - 1) * 24 * 3_600))
 }
 
 /// `hosting.mail_stopped`: too many of a site's mails bounced or were unwanted; it sends no more.
@@ -172,9 +243,9 @@ impl EmailIdentity {
 pub struct MailStopped {
     /// Which site.
     pub site: SiteId,
-    /// From which domain.
+    /// From which domain the last of them came.
     pub domain: String,
-    /// How many mails left.
+    /// How many mails left in thirty days.
     pub sent: u64,
     /// How many bounced.
     pub bounced: u64,
@@ -237,18 +308,34 @@ mod tests {
         ] {
             assert_eq!(identity(state).may_send().is_ok(), may, "{state:?}");
         }
-        let mut sending = identity(IdentityState::Verified);
+        let mut sending = standing();
         let mut stops = 0;
         for fate in [[Fate::Sent; 99].as_slice(), &[Fate::Bounced; 5], &[Fate::Bounced; 3]].concat() {
-            let (next, stopped) = sending.told(fate);
+            let (next, stopped) = sending.told(fate, "a.example", NOW);
             stops += u32::from(stopped.is_some());
             sending = next;
         }
-        assert_eq!((sending.stopped, stops, sending.bounced), (true, 1, 8), "told once");
+        assert_eq!((sending.stopped, stops, sending.lately(NOW).bounced), (true, 1, 8), "told once");
         assert_eq!(sending.may_send().map_err(|no| no.code), Err("sending_stopped"));
-        let (one, stopped) = identity(IdentityState::Verified).told(Fate::Complained);
+        let (one, stopped) = standing().told(Fate::Complained, "a.example", NOW);
         assert_eq!((one.stopped, stopped), (false, None), "one is chance");
-        assert!(one.told(Fate::Complained).0.stopped);
+        assert!(one.told(Fate::Complained, "b.example", NOW).0.stopped, "whatever domain it came from");
+    }
+
+    #[test]
+    fn good_mails_of_long_ago_buy_no_bounces() {
+        let day = Duration::from_secs(24 * 3_600);
+        let tell = |standing: MailStanding, fate, at| standing.told(fate, "a.example", at).0;
+        let good = (0..200).fold(standing(), |standing, _| tell(standing, Fate::Sent, NOW));
+        let bounce =
+            |standing: MailStanding, at| (0..5).fold(standing, |all, _| tell(all, Fate::Bounced, at));
+        assert!(!bounce(good.clone(), NOW + day * 29).stopped);
+        let later = bounce(good, NOW + day * 30);
+        assert_eq!((later.stopped, later.days.len()), (true, 1));
+    }
+
+    fn standing() -> MailStanding {
+        MailStanding::new(SiteId::from_ulid(2))
     }
 
     #[test]

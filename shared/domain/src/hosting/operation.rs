@@ -35,6 +35,9 @@ pub struct Operation {
     /// Which backup is put back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup: Option<BackupId>,
+    /// The fence of the last turn that came to its end; absent where turns were not counted yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled: Option<u64>,
     /// Why it stopped or turned back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<StepFailure>,
@@ -92,14 +95,27 @@ pub enum OperationState {
     Succeeded,
     /// Everything taken back.
     RolledBack,
+    /// Given up; the site is left as it is, and whoever wants it asks anew.
+    Failed,
 }
 
 impl OperationState {
     /// Whether the operation is over.
     #[must_use]
     pub fn is_final(self) -> bool {
-        matches!(self, Self::Succeeded | Self::RolledBack)
+        matches!(self, Self::Succeeded | Self::RolledBack | Self::Failed)
     }
+}
+
+/// What becomes of an operation whose step cannot go on by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recourse {
+    /// It stops until people have looked.
+    People,
+    /// Everything is taken back.
+    TurnBack,
+    /// It ends: nothing is lost by that, and the site is free for what is more urgent.
+    GiveUp,
 }
 
 /// Which way an operation goes.
@@ -144,6 +160,7 @@ impl Operation {
             cursor: 0,
             point_of_no_return: !kind.can_turn_back(),
             backup: None,
+            settled: Some(0),
             error: None,
             requested_by: request.by,
             created_at: request.now,
@@ -226,16 +243,38 @@ impl Operation {
     /// The operation stops until people have looked.
     #[must_use]
     pub fn halted(self, failure: StepFailure, now: Timestamp) -> (Self, OperationFailed) {
-        let failed = OperationFailed {
-            operation: self.id,
-            site: self.site,
-            fqdn: self.fqdn.clone(),
-            kind: self.workflow,
-            direction: self.direction,
-            failure: failure.clone(),
-            requested_by: self.requested_by,
-        };
+        let failed = self.failed(failure.clone());
         (Self { state: OperationState::NeedsAttention, error: Some(failure), next_at: now, ..self }, failed)
+    }
+
+    /// The operation ends without what it was for.
+    #[must_use]
+    pub fn given_up(self, failure: StepFailure, now: Timestamp) -> (Self, OperationFailed) {
+        let failed = self.failed(failure.clone());
+        let error = Some(failure);
+        (Self { state: OperationState::Failed, error, next_at: now, ended_at: Some(now), ..self }, failed)
+    }
+
+    /// What becomes of it when its step cannot go on by itself.
+    ///
+    /// A site that is served is kept from everything else, also from what is urgent, while people look. So a move or a new
+    /// name is taken back, and a backup is given up. Only where room is waited for, which people can make, and where writes
+    /// are about to be opened again, which taking back would have to do too, do they look first.
+    #[must_use]
+    pub fn recourse(&self) -> Recourse {
+        let waits = matches!(self.step(), Some(StepName::ReserveSlot | StepName::UnfreezeWrites));
+        let back = self.direction == Direction::Forward && !self.point_of_no_return && !waits;
+        match self.workflow {
+            OperationKind::BackUp | OperationKind::Restore => Recourse::GiveUp,
+            OperationKind::Migrate | OperationKind::Rename if back => Recourse::TurnBack,
+            _ => Recourse::People,
+        }
+    }
+
+    /// How many turns before this one did not come to their end, because their workers died. `fence` is this turn's.
+    #[must_use]
+    pub fn lost_turns(&self, fence: u64) -> u64 {
+        self.settled.map_or(0, |settled| fence.saturating_sub(settled + 1))
     }
 
     /// People looked: the operation goes on from the step that failed, in the direction it had.
@@ -281,6 +320,18 @@ impl Operation {
             fqdn: self.fqdn.clone(),
             kind: self.workflow,
             failure: self.error.clone(),
+            requested_by: self.requested_by,
+        }
+    }
+
+    fn failed(&self, failure: StepFailure) -> OperationFailed {
+        OperationFailed {
+            operation: self.id,
+            site: self.site,
+            fqdn: self.fqdn.clone(),
+            kind: self.workflow,
+            direction: self.direction,
+            failure,
             requested_by: self.requested_by,
         }
     }
@@ -421,6 +472,42 @@ mod tests {
         let why = failure(&active);
         let (halted, _) = active.halted(why, NOW);
         assert_eq!((halted.state, halted.direction), (OperationState::NeedsAttention, Direction::Forward));
+    }
+
+    #[test]
+    fn what_a_served_site_can_do_without_does_not_wait_for_people() {
+        let at = |kind: OperationKind, step| {
+            let cursor = kind.steps().iter().position(|name| *name == step).expect("a step of it");
+            Operation { workflow: kind, cursor, point_of_no_return: !kind.can_turn_back(), ..operation() }
+        };
+        for (kind, step, recourse) in [
+            (OperationKind::Migrate, StepName::CopyContent, Recourse::TurnBack),
+            (OperationKind::Migrate, StepName::FreezeWrites, Recourse::TurnBack),
+            (OperationKind::Migrate, StepName::CheckName, Recourse::TurnBack),
+            (OperationKind::Migrate, StepName::ReserveSlot, Recourse::People),
+            (OperationKind::Migrate, StepName::UnfreezeWrites, Recourse::People),
+            (OperationKind::Rename, StepName::AwaitDns, Recourse::TurnBack),
+            (OperationKind::Provision, StepName::AwaitDns, Recourse::People),
+            (OperationKind::Suspend, StepName::ShutBucket, Recourse::People),
+            (OperationKind::BackUp, StepName::TakeBackup, Recourse::GiveUp),
+            (OperationKind::Restore, StepName::PutFilesBack, Recourse::GiveUp),
+        ] {
+            assert_eq!(at(kind, step).recourse(), recourse, "{kind:?} at {step:?}");
+        }
+        let mut moving = at(OperationKind::Migrate, StepName::CopyContent);
+        moving.point_of_no_return = true;
+        assert_eq!(moving.recourse(), Recourse::People);
+        let back = Operation { direction: Direction::Back, point_of_no_return: false, ..moving };
+        assert_eq!(back.recourse(), Recourse::People);
+    }
+
+    #[test]
+    fn turns_that_did_not_end_are_counted() {
+        let fresh = operation();
+        assert_eq!((fresh.lost_turns(1), fresh.lost_turns(4)), (0, 3));
+        let settled = Operation { settled: Some(7), ..fresh };
+        assert_eq!((settled.lost_turns(8), settled.lost_turns(10)), (0, 2));
+        assert_eq!(Operation { settled: None, ..settled }.lost_turns(100), 0);
     }
 
     proptest! {

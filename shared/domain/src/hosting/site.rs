@@ -82,7 +82,7 @@ pub struct Site {
     /// Since when it is served.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub activated_at: Option<Timestamp>,
-    /// Until when a deleted site's data is kept at least; nothing removes it by itself yet.
+    /// Until when a deleted site's data is kept at least; within a day or two after that it is removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retained_until: Option<Timestamp>,
     /// Since when no plan lets it be served; its data are kept for as long as a deleted site's.
