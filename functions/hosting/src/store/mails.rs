@@ -6,7 +6,7 @@ use domain::hosting::mailing::{Fate, MailStanding, MailStopped};
 use domain::hosting::{CustomDomain, EmailIdentity, Site};
 use domain::{OrgId, SiteId, Timestamp};
 use platform::event::Origin;
-use platform::store::{Key, Stored, Write};
+use platform::store::{Key, Stored, Write, again};
 use platform::{Error, Result};
 use serde::Deserialize;
 use serde_json::json;
@@ -120,6 +120,16 @@ impl HostingOfAll {
     /// # Errors
     /// `version_conflict` when something else was told of the site's mails in this moment.
     pub async fn count_fate(
+        &self,
+        mail: &MailTold,
+        fate: Fate,
+        origin: &Origin,
+    ) -> Result<Option<MailStopped>> {
+        // A site's mails are told of all at once.
+        again(async || self.count_one_fate(mail, fate, origin).await).await
+    }
+
+    async fn count_one_fate(
         &self,
         mail: &MailTold,
         fate: Fate,
