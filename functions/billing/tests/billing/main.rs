@@ -27,6 +27,7 @@ mod subscriptions;
 mod taxes;
 mod trials;
 mod twice_bought;
+mod two_quotes;
 mod usage;
 mod usage_caps;
 mod usage_kills;

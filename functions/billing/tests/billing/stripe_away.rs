@@ -11,8 +11,11 @@ use crate::{after, audit, held, items, told};
 /// Longer than a message waits that was not worked on.
 const SEEN_AGAIN: u64 = 200;
 
+/// What is ordered of a call.
+type Fault = fn(Order<'_>);
+
 /// The ways in which Stripe is away. No answer comes as one of a proxy between us and it.
-const AWAY: [(&str, fn(Order<'_>)); 3] = [
+const AWAY: [(&str, Fault); 3] = [
     ("asked too often", |order| order.throttle()),
     ("out of order", |order| order.fail(503, "api_error")),
     ("without an answer", |order| order.lose_answer()),
