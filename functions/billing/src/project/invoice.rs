@@ -94,8 +94,9 @@ async fn climb(
     if invoice.status.is_settled() {
         return Ok(moved(DunningTrigger::InvoiceSettled));
     }
-    // A first payment that fails ends nothing: there was nothing yet.
-    let renews = fetched.billing_reason != Some(BillingReason::SubscriptionCreate);
+    // A first payment that fails ends nothing, there was nothing yet; an upgrade that is not paid is dropped by itself.
+    let begins = [BillingReason::SubscriptionCreate, BillingReason::SubscriptionUpdate];
+    let renews = fetched.billing_reason.as_ref().is_none_or(|reason| !begins.contains(reason));
     let is_unpaid = invoice.status == InvoiceStatus::Open && invoice.attempts > 0 && renews;
     let (Some(subscription), Some(product), true) = (&invoice.subscription, invoice.product, is_unpaid)
     else {

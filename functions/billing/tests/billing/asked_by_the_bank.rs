@@ -65,6 +65,7 @@ async fn e25_what_nobody_pays_is_dropped_after_23_hours() {
         let stack = Stack::start().await;
         let (anna, quote) = waiting(&stack, card).await;
         after(&stack, 22 * HOUR).await;
+        assert!(items(&stack, &anna, "dunning").is_empty(), "nothing is owed for a change that is not made");
         assert!(!items(&stack, &anna, "subscription")[0]["pending"].is_null(), "it can still be paid");
         after(&stack, HOUR + 60).await;
         assert!(items(&stack, &anna, "subscription")[0]["pending"].is_null());
