@@ -94,9 +94,8 @@ async fn climb(
     if invoice.status.is_settled() {
         return Ok(moved(DunningTrigger::InvoiceSettled));
     }
-    // A first payment that fails ends nothing, there was nothing yet; an upgrade that is not paid is dropped by itself.
-    let begins = [BillingReason::SubscriptionCreate, BillingReason::SubscriptionUpdate];
-    let renews = fetched.billing_reason.as_ref().is_none_or(|reason| !begins.contains(reason));
+    // A first payment that fails ends nothing: there was nothing yet.
+    let renews = fetched.billing_reason != Some(BillingReason::SubscriptionCreate);
     let is_unpaid = invoice.status == InvoiceStatus::Open && invoice.attempts > 0 && renews;
     let (Some(subscription), Some(product), true) = (&invoice.subscription, invoice.product, is_unpaid)
     else {
@@ -112,6 +111,12 @@ async fn climb(
     let reason = intent.as_ref().and_then(|intent| intent.last_payment_error.as_ref());
     let reason = reason.and_then(|error| error.decline_code.clone().or_else(|| error.code.clone()));
     let next_attempt_at = invoice.next_attempt_at;
+    let asked = asks.map(|url| DunningTrigger::ActionRequired { url });
+    // An upgrade that is declined is dropped by itself: nothing is owed for it.
+    let is_change = fetched.billing_reason == Some(BillingReason::SubscriptionUpdate);
+    if stored.is_none() && is_change && asked.is_none() {
+        return Ok(None);
+    }
     if stored.is_none() {
         let failure = Failure {
             org: calls.billing.org(),
@@ -124,10 +129,14 @@ async fn climb(
             reason,
             pay_url: invoice.hosted_url.clone(),
         };
-        return Ok(Some(Dunning::begin(failure, now)));
+        let begun = Dunning::begin(failure, now);
+        // Whoever must only confirm a payment is not told that it failed.
+        return Ok(Some(match &asked {
+            Some(asked) => begun.next.step(asked, now),
+            None => begun,
+        }));
     }
     let failed = DunningTrigger::PaymentFailed { attempt: invoice.attempts, next_attempt_at, reason };
-    let asked = asks.map(|url| DunningTrigger::ActionRequired { url });
     Ok(moved(failed).or_else(|| asked.and_then(moved)))
 }
 
