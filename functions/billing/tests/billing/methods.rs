@@ -104,15 +104,21 @@ fn two_months_on(now: Timestamp) -> ((u32, u32), Timestamp) {
     ((months / 12, months % 12 + 1), first_after.parse().unwrap())
 }
 
+/// Somebody whose card ends in two months; the year and month, and the moment that it does.
+async fn owner_of_an_ending_card(stack: &Stack) -> (Client, (u32, u32), Timestamp) {
+    let person = stack.verified("anna@example.com").await;
+    let ((year, month), ends_at) = two_months_on(stack.now());
+    let setup = person.post_empty(METHODS).await.expect(201);
+    let ending = card("4242424242424242").expires(month, year);
+    stack.stripe().confirm_setup(setup["setup_intent"].as_str().unwrap(), &ending).unwrap();
+    stack.settle().await;
+    (person, (year, month), ends_at)
+}
+
 #[tokio::test]
 async fn a_card_that_ends_is_told_of_a_month_and_a_week_before() {
     let stack = Stack::start().await;
-    let anna = stack.verified("anna@example.com").await;
-    let ((year, month), ends_at) = two_months_on(stack.now());
-    let setup = anna.post_empty(METHODS).await.expect(201);
-    let expiring = card("4242424242424242").expires(month, year);
-    stack.stripe().confirm_setup(setup["setup_intent"].as_str().unwrap(), &expiring).unwrap();
-    stack.settle().await;
+    let (anna, _, ends_at) = owner_of_an_ending_card(&stack).await;
     let warnings = || told(&stack, &anna, "billing.card_expiring");
     let until = async |days: u64| {
         let moment = ends_at - Duration::from_secs(days * DAY);
@@ -148,12 +154,7 @@ async fn a_card_that_ends_is_told_of_a_month_and_a_week_before() {
 #[tokio::test]
 async fn a_card_that_was_renewed_is_not_told_of() {
     let stack = Stack::start().await;
-    let anna = stack.verified("anna@example.com").await;
-    let ((year, month), ends_at) = two_months_on(stack.now());
-    let setup = anna.post_empty(METHODS).await.expect(201);
-    let expiring = card("4242424242424242").expires(month, year);
-    stack.stripe().confirm_setup(setup["setup_intent"].as_str().unwrap(), &expiring).unwrap();
-    stack.settle().await;
+    let (anna, (year, month), ends_at) = owner_of_an_ending_card(&stack).await;
     let first = listed(&anna).await[0].clone();
     let id = first["id"].as_str().unwrap();
     // Its bank sends another one, of which Stripe hears; a second card's owner types the new end.

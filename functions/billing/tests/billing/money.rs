@@ -5,20 +5,16 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use local::Stack;
 use local::harness::Client;
-use local::stripe::PaidBy;
 use serde_json::{Value, json};
 
 use super::{heard, start};
+use crate::buyers::{COSTS, LAUNCH, buy};
 use crate::{DAY, audit, back, items, refused, staff, told};
-
-const LAUNCH: &str = "hosting_launch_month_usd";
 
 /// Somebody who bought something, and the invoice's and the charge's ids.
 async fn bought(stack: &Stack, email: &str, price: &str) -> (Client, String, String) {
     let person = stack.verified(email).await;
-    let checkout = person.post("/v1/billing/checkout", json!({"price": price})).await.expect(201);
-    let by = PaidBy::card("4242424242424242").country("US").postal_code("94103");
-    stack.stripe().pay_checkout(checkout["id"].as_str().unwrap(), &by).unwrap();
+    buy(stack, &person, price).await;
     heard(stack).await;
     let charge = items(stack, &person, "charge").remove(0);
     let text = |field: &str| charge[field].as_str().unwrap().to_owned();
@@ -172,7 +168,7 @@ async fn a_dispute_that_is_won_comes_back_in_full() {
 #[tokio::test]
 async fn a_small_payment_that_is_fraud_goes_back_by_itself() {
     let stack = start().await;
-    let (_, _, small) = bought(&stack, "anna@example.com", "costs_pro_month_usd").await;
+    let (_, _, small) = bought(&stack, "anna@example.com", COSTS).await;
     let (_, _, large) = bought(&stack, "boris@example.org", LAUNCH).await;
     for charge in [&small, &small, &large] {
         stack.stripe().warn_of_fraud(charge).unwrap();
@@ -212,7 +208,7 @@ async fn a_refund_whose_maker_dies_at_any_call_is_made_once() {
 async fn revenue_is_what_a_recount_of_the_ledger_gives() {
     let stack = start().await;
     let (_, invoice, _) = bought(&stack, "anna@example.com", LAUNCH).await;
-    bought(&stack, "boris@example.org", "costs_pro_month_usd").await;
+    bought(&stack, "boris@example.org", COSTS).await;
     let staff = staff(&stack).await;
     staff.post(&format!("/v1/admin/invoices/{invoice}/refunds"), wanted(9_900, "ticket")).await.expect(201);
     let month: String = stack.now().to_string().chars().take(7).collect();

@@ -5,50 +5,35 @@ use std::time::Duration;
 use domain::accounts::Role;
 use local::Stack;
 use local::harness::Client;
-use local::stripe::PaidBy;
 use serde_json::{Value, json};
 
 use super::{heard, start};
+use crate::buyers::{COSTS, GROWTH, HOSTING, LAUNCH, METHODS, buy, card, quoted, take};
 use crate::{DAY, audit, back, held, items, refused, told};
-
-const LAUNCH: &str = "hosting_launch_month_usd";
-const HOSTING: &str = "/v1/billing/subscriptions/hosting";
 
 /// Somebody who bought Launch.
 async fn subscribed(stack: &Stack, email: &str) -> Client {
     let person = stack.verified(email).await;
-    let checkout = person.post("/v1/billing/checkout", json!({"price": LAUNCH})).await.expect(201);
-    let by = PaidBy::card("4242424242424242").country("US").postal_code("94103");
-    stack.stripe().pay_checkout(checkout["id"].as_str().unwrap(), &by).unwrap();
+    buy(stack, &person, LAUNCH).await;
     heard(stack).await;
     assert_eq!(held(stack, &person)["products"]["hosting"]["plan"], "launch");
     person
 }
 
 /// Pays renewals with another card from now on.
-async fn pay_with(stack: &Stack, person: &Client, card: &str) -> Value {
-    let methods = "/v1/billing/payment-methods";
-    let setup = person.post_empty(methods).await.expect(201);
-    let by = PaidBy::card(card).country("US").postal_code("94103");
+async fn pay_with(stack: &Stack, person: &Client, number: &str) -> Value {
+    let setup = person.post_empty(METHODS).await.expect(201);
+    let by = card(number);
     stack.stripe().confirm_setup(setup["setup_intent"].as_str().unwrap(), &by).unwrap();
     heard(stack).await;
-    let listed = person.get(methods).await.ok();
-    let last4 = &card[card.len() - 4..];
+    let listed = person.get(METHODS).await.ok();
+    let last4 = &number[number.len() - 4..];
     let added =
         listed["items"].as_array().unwrap().iter().find(|method| method["last4"] == last4).unwrap().clone();
     let put =
-        person.put(&format!("{methods}/{}/default", added["id"].as_str().unwrap()), json!({})).await.ok();
+        person.put(&format!("{METHODS}/{}/default", added["id"].as_str().unwrap()), json!({})).await.ok();
     assert_eq!((&put["items"][0]["id"], &put["items"][0]["is_default"]), (&added["id"], &json!(true)));
     added["id"].clone()
-}
-
-async fn quoted(person: &Client, price: &str) -> Value {
-    let body = json!({"price": price, "quantity": 1});
-    person.post(&format!("{HOSTING}/preview"), body).await.expect(201)
-}
-
-fn taking(quote: &Value) -> Value {
-    json!({"quote": quote["id"], "signature": quote["signature"]})
 }
 
 #[tokio::test]
@@ -57,19 +42,19 @@ async fn an_upgrade_costs_what_its_quote_says() {
     let anna = subscribed(&stack, "anna@example.com").await;
     stack.advance(Duration::from_secs(10 * DAY + 1_234)).await;
     let anna = back(&stack, &anna).await;
-    let quote = quoted(&anna, "hosting_growth_month_usd").await;
+    let quote = quoted(&anna, GROWTH, 1).await;
     assert_eq!((&quote["change"]["direction"], &quote["change"]["when"]), (&json!("upgrade"), &json!("now")));
     let promised = quote["preview"]["due_now"]["minor"].as_i64().unwrap();
     assert!(promised > 0, "{quote}");
 
     // The quote binds nobody else, and no other amount.
     let boris = stack.verified("boris@example.com").await;
-    assert_eq!(refused(boris.patch(HOSTING, taking(&quote))).await.0, 404);
+    assert_eq!(refused(take(&boris, &quote)).await.0, 404);
     let forged = json!({"quote": quote["id"], "signature": "00"});
     assert_eq!(refused(anna.patch(HOSTING, forged)).await.0, 422);
 
     stack.advance(Duration::from_secs(9 * 60)).await;
-    let changed = anna.patch(HOSTING, taking(&quote)).await.ok();
+    let changed = take(&anna, &quote).await.ok();
     assert_eq!((&changed["plan"], &changed["status"]), (&json!("growth"), &json!("active")));
     heard(&stack).await;
     assert_eq!(held(&stack, &anna)["products"]["hosting"]["plan"], "growth");
@@ -80,7 +65,7 @@ async fn an_upgrade_costs_what_its_quote_says() {
         (&json!("paid"), Some(promised)),
         "{paid}"
     );
-    assert_eq!(refused(anna.patch(HOSTING, taking(&quote))).await, (409, "quote_used".to_owned()));
+    assert_eq!(refused(take(&anna, &quote)).await, (409, "quote_used".to_owned()));
     assert_eq!(told(&stack, &anna, "billing.subscription_changed"), 1);
     audit::check(&stack).await;
 }
@@ -89,9 +74,9 @@ async fn an_upgrade_costs_what_its_quote_says() {
 async fn a_quote_is_good_for_ten_minutes() {
     let stack = start().await;
     let anna = subscribed(&stack, "anna@example.com").await;
-    let quote = quoted(&anna, "hosting_growth_month_usd").await;
+    let quote = quoted(&anna, GROWTH, 1).await;
     stack.core().clock.advance(Duration::from_secs(601)).unwrap();
-    assert_eq!(refused(anna.patch(HOSTING, taking(&quote))).await, (410, "quote_expired".to_owned()));
+    assert_eq!(refused(take(&anna, &quote)).await, (410, "quote_expired".to_owned()));
     audit::check(&stack).await;
 }
 
@@ -99,14 +84,14 @@ async fn a_quote_is_good_for_ten_minutes() {
 async fn a_downgrade_waits_for_the_periods_end_and_can_be_taken_back() {
     let stack = start().await;
     let anna = subscribed(&stack, "anna@example.com").await;
-    let up = quoted(&anna, "hosting_growth_month_usd").await;
-    anna.patch(HOSTING, taking(&up)).await.expect(200);
-    let down = quoted(&anna, LAUNCH).await;
+    let up = quoted(&anna, GROWTH, 1).await;
+    take(&anna, &up).await.expect(200);
+    let down = quoted(&anna, LAUNCH, 1).await;
     assert_eq!(
         (&down["change"]["when"], &down["preview"]["due_now"]["minor"]),
         (&json!("period_end"), &json!(0))
     );
-    let waiting = anna.patch(HOSTING, taking(&down)).await.ok();
+    let waiting = take(&anna, &down).await.ok();
     assert_eq!(
         (&waiting["plan"], &waiting["pending"]["price"]),
         (&json!("growth"), &json!(LAUNCH)),
@@ -119,8 +104,8 @@ async fn a_downgrade_waits_for_the_periods_end_and_can_be_taken_back() {
 
     let resumed = anna.post_empty(&format!("{HOSTING}/resume")).await.ok();
     assert!(resumed["pending"].is_null(), "{resumed}");
-    let down = quoted(&anna, LAUNCH).await;
-    anna.patch(HOSTING, taking(&down)).await.expect(200);
+    let down = quoted(&anna, LAUNCH, 1).await;
+    take(&anna, &down).await.expect(200);
     stack.travel(32).await;
     assert_eq!(held(&stack, &anna)["products"]["hosting"]["plan"], "launch");
     audit::check(&stack).await;
@@ -132,8 +117,8 @@ async fn an_upgrade_that_is_declined_does_not_take_place() {
     let anna = subscribed(&stack, "anna@example.com").await;
     // A card that can be kept and never charged.
     pay_with(&stack, &anna, "4000000000000341").await;
-    let quote = quoted(&anna, "hosting_growth_month_usd").await;
-    let answer = anna.patch(HOSTING, taking(&quote)).await;
+    let quote = quoted(&anna, GROWTH, 1).await;
+    let answer = take(&anna, &quote).await;
     assert!([200, 402].contains(&answer.status), "{}", answer.text());
     heard(&stack).await;
     assert_eq!(held(&stack, &anna)["products"]["hosting"]["plan"], "launch");
@@ -167,9 +152,7 @@ async fn a_subscription_is_ended_resumed_and_ended_for_good() {
     assert_eq!(refused(anna.post_empty(&format!("{HOSTING}/resume"))).await, (409, "period_over".to_owned()));
 
     // Bought again, it is another generation of the same.
-    let checkout = anna.post("/v1/billing/checkout", json!({"price": LAUNCH})).await.expect(201);
-    let by = PaidBy::card("4242424242424242").country("US").postal_code("94103");
-    stack.stripe().pay_checkout(checkout["id"].as_str().unwrap(), &by).unwrap();
+    buy(&stack, &anna, LAUNCH).await;
     heard(&stack).await;
     assert_eq!(held(&stack, &anna)["products"]["hosting"]["access"], "full");
     assert_eq!(items(&stack, &anna, "closed_subscription").len(), 1);
@@ -224,7 +207,6 @@ async fn another_card_and_a_payment_open_the_door_again() {
     stack.travel(40).await;
     let anna = back(&stack, &anna).await;
     assert_eq!(held(&stack, &anna)["products"]["hosting"]["access"], "read_only");
-    let methods = "/v1/billing/payment-methods";
     let visa = pay_with(&stack, &anna, "5555555555554444").await;
     let visa = visa.as_str().unwrap();
 
@@ -240,7 +222,7 @@ async fn another_card_and_a_payment_open_the_door_again() {
 
     let boris = stack.verified("boris@example.com").await;
     assert_eq!(refused(boris.get(&path)).await, (404, "not_found".to_owned()));
-    assert_eq!(refused(boris.delete(&format!("{methods}/{visa}"))).await, (404, "not_found".to_owned()));
+    assert_eq!(refused(boris.delete(&format!("{METHODS}/{visa}"))).await, (404, "not_found".to_owned()));
     audit::check(&stack).await;
 }
 
@@ -248,14 +230,13 @@ async fn another_card_and_a_payment_open_the_door_again() {
 async fn the_card_that_pays_is_not_taken_away() {
     let stack = start().await;
     let anna = subscribed(&stack, "anna@example.com").await;
-    let methods = "/v1/billing/payment-methods";
     let first = items(&stack, &anna, "payment_method")[0]["id"].as_str().unwrap().to_owned();
-    let last = refused(anna.delete(&format!("{methods}/{first}"))).await;
+    let last = refused(anna.delete(&format!("{METHODS}/{first}"))).await;
     assert_eq!(last, (409, "last_method".to_owned()));
     let second = pay_with(&stack, &anna, "5555555555554444").await;
-    let pays = refused(anna.delete(&format!("{methods}/{}", second.as_str().unwrap()))).await;
+    let pays = refused(anna.delete(&format!("{METHODS}/{}", second.as_str().unwrap()))).await;
     assert_eq!(pays, (409, "default_method".to_owned()));
-    let left = anna.delete(&format!("{methods}/{first}")).await.ok();
+    let left = anna.delete(&format!("{METHODS}/{first}")).await.ok();
     assert_eq!(left["items"].as_array().unwrap().len(), 1, "{left}");
     audit::check(&stack).await;
 }
@@ -267,7 +248,7 @@ async fn without_stripes_page_the_browser_pays_with_a_secret() {
     let path = "/v1/billing/subscriptions";
     let update = json!({"name": "Northwind", "address": {"line1": "1 Main St", "postal_code": "94103", "country": "US"}});
     assert_eq!(anna.put("/v1/billing/account", update).await.ok()["name"], "Northwind");
-    let body = json!({"price": "costs_pro_month_usd"});
+    let body = json!({"price": COSTS});
     let begun = anna.post(path, body.clone()).await.expect(201);
     assert_eq!((&begun["status"], &begun["access"]), (&json!("incomplete"), &json!("none")));
     let secret = begun["client_secret"].as_str().unwrap();
@@ -279,14 +260,14 @@ async fn without_stripes_page_the_browser_pays_with_a_secret() {
     assert_eq!(held(&stack, &anna)["products"]["costs"]["plan"], "free");
 
     let intent = secret.split_once("_secret").unwrap().0;
-    let by = PaidBy::card("4242424242424242").country("US").postal_code("94103");
+    let by = card("4242424242424242");
     stack.stripe().confirm_payment(intent, &by).unwrap();
     heard(&stack).await;
     assert_eq!(held(&stack, &anna)["products"]["costs"]["plan"], "pro");
     let account = anna.get("/v1/billing/account").await.ok();
     assert_eq!((&account["subscriptions"][0]["plan"], &account["currency"]), (&json!("pro"), &json!("usd")));
     assert!(anna.post_empty("/v1/billing/portal").await.expect(201)["url"].is_string());
-    let again = refused(anna.post(path, json!({"price": "costs_pro_month_usd"}))).await;
+    let again = refused(anna.post(path, json!({"price": COSTS}))).await;
     assert_eq!(again, (409, "already_subscribed".to_owned()));
     audit::check(&stack).await;
 }
@@ -299,9 +280,7 @@ async fn who_leaves_and_comes_back_has_paid_for_both() {
     heard(&stack).await;
     stack.travel(1).await;
     let anna = back(&stack, &anna).await;
-    let checkout = anna.post("/v1/billing/checkout", json!({"price": LAUNCH})).await.expect(201);
-    let by = PaidBy::card("4242424242424242").country("US").postal_code("94103");
-    stack.stripe().pay_checkout(checkout["id"].as_str().unwrap(), &by).unwrap();
+    buy(&stack, &anna, LAUNCH).await;
     heard(&stack).await;
     // The nightly comparison sees the old one beside the new one.
     stack.travel(2).await;
@@ -317,9 +296,7 @@ async fn who_leaves_and_comes_back_has_paid_for_both() {
 async fn who_has_just_paid_on_stripes_page_does_not_pay_again_beside_it() {
     let stack = start().await;
     let anna = stack.verified("anna@example.com").await;
-    let checkout = anna.post("/v1/billing/checkout", json!({"price": LAUNCH})).await.expect(201);
-    let by = PaidBy::card("4242424242424242").country("US").postal_code("94103");
-    stack.stripe().pay_checkout(checkout["id"].as_str().unwrap(), &by).unwrap();
+    buy(&stack, &anna, LAUNCH).await;
     // Nothing was heard of the payment yet.
     let beside = refused(anna.post("/v1/billing/subscriptions", json!({"price": LAUNCH}))).await;
     assert_eq!(beside, (409, "already_subscribed".to_owned()));
@@ -336,7 +313,7 @@ async fn a_first_payment_that_is_declined_is_made_with_another_card() {
     let good = items(&stack, &anna, "payment_method")[0]["id"].clone();
     let bad = pay_with(&stack, &anna, "4000000000000341").await;
     let path = "/v1/billing/subscriptions";
-    let wanted = |method: &Value| json!({"price": "costs_pro_month_usd", "payment_method": method});
+    let wanted = |method: &Value| json!({"price": COSTS, "payment_method": method});
     assert_eq!(refused(anna.post(path, wanted(&bad))).await.0, 402);
     let other = json!({"price": "costs_pro_year_usd", "payment_method": good});
     assert_eq!(refused(anna.post(path, other)).await.0, 409);
@@ -351,9 +328,7 @@ async fn a_first_payment_that_is_declined_is_made_with_another_card() {
 async fn a_trial_after_a_paid_life_runs_its_time() {
     let stack = start().await;
     let anna = crate::verified_for(&stack, "anna@example.com", "launch").await;
-    let checkout = anna.post("/v1/billing/checkout", json!({"price": LAUNCH})).await.expect(201);
-    let by = PaidBy::card("4242424242424242").country("US").postal_code("94103");
-    stack.stripe().pay_checkout(checkout["id"].as_str().unwrap(), &by).unwrap();
+    buy(&stack, &anna, LAUNCH).await;
     heard(&stack).await;
     anna.delete(&format!("{HOSTING}?when=now")).await.expect(200);
     heard(&stack).await;

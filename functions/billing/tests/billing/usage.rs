@@ -7,9 +7,9 @@ use domain::accounts::Role;
 use http::Method;
 use local::Stack;
 use local::harness::Client;
-use local::stripe::PaidBy;
 use serde_json::{Value, json};
 
+use crate::buyers::buy;
 use crate::{DAY, HOUR, after, back, items, refused, staff};
 
 pub(crate) const USAGE: &str = "/v1/usage";
@@ -18,10 +18,7 @@ pub(crate) const SMS: &str = "sms_segments";
 /// Somebody who bought Campaigns Pro.
 pub(crate) async fn campaigner(stack: &Stack, email: &str) -> Client {
     let person = stack.verified(email).await;
-    let body = json!({"price": "campaigns_pro_month_usd"});
-    let checkout = person.post("/v1/billing/checkout", body).await.expect(201);
-    let by = PaidBy::card("4242424242424242").country("US").postal_code("94103");
-    stack.stripe().pay_checkout(checkout["id"].as_str().unwrap(), &by).unwrap();
+    buy(stack, &person, "campaigns_pro_month_usd").await;
     stack.settle().await;
     person
 }
@@ -512,10 +509,7 @@ async fn another_plan_brings_its_own_price_by_use() {
 async fn a_plan_by_the_year_has_its_use_too() {
     let stack = Stack::start().await;
     let anna = stack.verified("anna@example.com").await;
-    let body = json!({"price": "campaigns_pro_year_usd"});
-    let checkout = anna.post("/v1/billing/checkout", body).await.expect(201);
-    let by = PaidBy::card("4242424242424242").country("US").postal_code("94103");
-    stack.stripe().pay_checkout(checkout["id"].as_str().unwrap(), &by).unwrap();
+    buy(&stack, &anna, "campaigns_pro_year_usd").await;
     stack.settle().await;
     let subscription = &items(&stack, &anna, "subscription")[0];
     assert_eq!((&subscription["plan"], &subscription["interval"]), (&json!("pro"), &json!("year")));

@@ -1,8 +1,10 @@
 //! What Stripe tells: signed, taken in once, worked on until it is.
 
 use local::Stack;
+use local::harness::Client;
 use serde_json::{Value, json};
 
+use crate::buyers::{COSTS, LAUNCH, buy, buyer};
 use crate::{audit, refused, staff};
 
 const PATH: &str = "/v1/webhooks/stripe";
@@ -18,6 +20,18 @@ fn event(id: &str, livemode: bool) -> Value {
         "livemode": livemode, "api_version": "2026-10-28.endive", "pending_webhooks": 1, "request": null,
         "data": {"object": {"id": "sub_unknown", "object": "subscription", "metadata": {}}},
     })
+}
+
+/// Tells of a subscription of somebody's until its message is a dead letter.
+async fn tell_in_vain(stack: &Stack, id: &str, whose: &Client) {
+    let mut event = event(id, false);
+    event["data"]["object"]["metadata"] = json!({"org": whose.org(), "product": "hosting"});
+    stack.stripe().webhooks().forge(event);
+    stack.settle().await;
+    // A message that was not worked on is seen again three minutes later.
+    for _ in 0..5 {
+        stack.advance(std::time::Duration::from_secs(200)).await;
+    }
 }
 
 async fn send(stack: &Stack, body: &str, signature: &str) -> u16 {
@@ -87,14 +101,7 @@ async fn an_event_that_cannot_be_worked_on_waits_for_people_and_others_pass() {
     let staff = staff(&stack).await;
     assert_eq!(staff.get("/v1/entitlements").await.status, 200);
     stack.faults().on("project_stripe", "stripe", "*").always().fail(400, "parameter_unknown");
-    let mut poison = event("evt_poison", false);
-    poison["data"]["object"]["metadata"] = json!({"org": staff.org(), "product": "hosting"});
-    stack.stripe().webhooks().forge(poison);
-    stack.settle().await;
-    // A message that was not worked on is seen again three minutes later.
-    for _ in 0..5 {
-        stack.advance(std::time::Duration::from_secs(200)).await;
-    }
+    tell_in_vain(&stack, "evt_poison", &staff).await;
     let letters = stack.expect_dead_letters(1).await;
     assert!(letters[0].0.ends_with("billing-inbox-dead-letters"));
     stack.faults().clear();
@@ -119,12 +126,7 @@ async fn an_event_that_cannot_be_worked_on_waits_for_people_and_others_pass() {
 #[tokio::test]
 async fn what_was_changed_by_hand_is_found_and_mended_at_night() {
     let stack = Stack::start().await;
-    let anna = stack.verified("anna@example.com").await;
-    let checkout =
-        anna.post("/v1/billing/checkout", json!({"price": "costs_pro_month_usd"})).await.expect(201);
-    let by = local::stripe::PaidBy::card("4242424242424242").country("US").postal_code("94103");
-    stack.stripe().pay_checkout(checkout["id"].as_str().unwrap(), &by).unwrap();
-    stack.settle().await;
+    let anna = buyer(&stack, "anna@example.com", COSTS).await;
     let mut tampered = crate::items(&stack, &anna, "subscription")[0].clone();
     tampered["status"] = "past_due".into();
     tampered.as_object_mut().unwrap().remove("event");
@@ -142,12 +144,7 @@ async fn what_was_changed_by_hand_is_found_and_mended_at_night() {
 async fn e66_what_no_webhook_tells_is_found_within_a_quarter_of_an_hour() {
     let stack = Stack::start().await;
     stack.stripe().webhooks().drop_all();
-    let anna = stack.verified("anna@example.com").await;
-    let body = json!({"price": "hosting_launch_month_usd"});
-    let checkout = anna.post("/v1/billing/checkout", body).await.expect(201);
-    let paid = local::stripe::PaidBy::card("4242424242424242").country("US").postal_code("94103");
-    stack.stripe().pay_checkout(checkout["id"].as_str().unwrap(), &paid).unwrap();
-    stack.settle().await;
+    let anna = buyer(&stack, "anna@example.com", LAUNCH).await;
     assert_eq!(crate::items(&stack, &anna, "trial")[0]["state"], "active");
     crate::after(&stack, 16 * 60).await;
     assert_eq!(crate::items(&stack, &anna, "trial")[0]["state"], "converted");
@@ -160,13 +157,7 @@ async fn an_event_that_no_worker_could_try_is_seen_after_an_hour() {
     let stack = Stack::start().await;
     let staff = staff(&stack).await;
     stack.faults().on("project_stripe", "secretsmanager", "*").always().fail(400, "AccessDeniedException");
-    let mut event = event("evt_unseen", false);
-    event["data"]["object"]["metadata"] = json!({"org": staff.org(), "product": "hosting"});
-    stack.stripe().webhooks().forge(event);
-    stack.settle().await;
-    for _ in 0..5 {
-        stack.advance(std::time::Duration::from_secs(200)).await;
-    }
+    tell_in_vain(&stack, "evt_unseen", &staff).await;
     stack.expect_dead_letters(1).await;
     let found = || inbox(&stack).into_iter().find(|event| event["id"] == "evt_unseen").unwrap();
     assert_eq!((&found()["state"], &found()["attempts"]), (&json!("received"), &json!(0)));
@@ -197,10 +188,7 @@ async fn reading_the_list_goes_on_where_it_was_ended() {
     crate::after(&stack, 2 * crate::DAY).await;
     assert_eq!(cursor(), before);
     let anna = crate::back(&stack, &anna).await;
-    let body = json!({"price": "costs_pro_month_usd"});
-    let checkout = anna.post("/v1/billing/checkout", body).await.expect(201);
-    let by = local::stripe::PaidBy::card("4242424242424242").country("US").postal_code("94103");
-    stack.stripe().pay_checkout(checkout["id"].as_str().unwrap(), &by).unwrap();
+    buy(&stack, &anna, COSTS).await;
     stack.faults().clear();
     stack.faults().on("catch_up_events", "stripe", "GET /v1/events").after(2).times(1).fail(400, "testing");
     crate::after(&stack, 16 * 60).await;
@@ -215,12 +203,7 @@ async fn reading_the_list_goes_on_where_it_was_ended() {
 #[tokio::test]
 async fn what_cannot_be_compared_keeps_nothing_else_from_being() {
     let stack = Stack::start().await;
-    let anna = stack.verified("anna@example.com").await;
-    let body = json!({"price": "costs_pro_month_usd"});
-    let checkout = anna.post("/v1/billing/checkout", body).await.expect(201);
-    let by = local::stripe::PaidBy::card("4242424242424242").country("US").postal_code("94103");
-    stack.stripe().pay_checkout(checkout["id"].as_str().unwrap(), &by).unwrap();
-    stack.settle().await;
+    let anna = buyer(&stack, "anna@example.com", COSTS).await;
     let mut tampered = crate::items(&stack, &anna, "subscription")[0].clone();
     tampered["status"] = "past_due".into();
     tampered.as_object_mut().unwrap().remove("event");
