@@ -96,6 +96,9 @@ pub struct Core {
     pub secrets: Secrets,
 }
 
+/// As many files as a few stacks at once may have open: many shells allow 1,024.
+const OPEN_FILES: u64 = 16_384;
+
 /// A stack that runs until this is dropped.
 pub struct Running {
     /// Its parts.
@@ -157,6 +160,8 @@ impl Running {
     /// # Errors
     /// As [`Running::start`].
     pub async fn start_with(options: Options, binaries: &Path) -> Result<Self> {
+        // Each function is a process with pipes and connections. Where no more is allowed, what there is may do.
+        let _allowed = rlimit::increase_nofile_limit(OPEN_FILES);
         let listeners = listen(options.port).await?;
         let port =
             listeners.first().map(TcpListener::local_addr).transpose()?.map_or(0, |address| address.port());
@@ -191,7 +196,8 @@ impl Running {
         deploy::deploy(&model, &cloud, &secrets).await?;
 
         let activity = Activity::default();
-        let enlisting = cloud.clone();
+        // Not the cloud itself, which holds the functions to kill them: neither would ever end.
+        let principals = Arc::clone(cloud.principals());
         let lambda = Lambda::new(
             LambdaSettings {
                 address: settings.address.clone(),
@@ -210,9 +216,9 @@ impl Running {
                         pid: Arc::default(),
                         statements: function.statements.clone(),
                     };
-                    enlisting.principals().set(key, principal);
+                    principals.set(key, principal);
                 } else {
-                    enlisting.principals().remove(key);
+                    principals.remove(key);
                 }
             }),
         );

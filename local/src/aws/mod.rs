@@ -74,7 +74,7 @@ pub struct Cloud {
 
 struct Inner {
     config: CloudConfig,
-    principals: Principals,
+    principals: Arc<Principals>,
     faults: Faults,
     ledger: Ledger,
     dynamodb: DynamoDb,
@@ -101,7 +101,7 @@ impl Cloud {
         let events = Arc::new(Events::new(&sqs, clock, region, account));
         let route53 = Arc::new(Route53::open(&documents, clock)?);
         let inner = Inner {
-            principals: Principals::default(),
+            principals: Arc::default(),
             faults: Faults::default(),
             ledger: Ledger::default(),
             dynamodb: DynamoDb::open(data, &documents, clock, region, account).await?,
@@ -120,7 +120,7 @@ impl Cloud {
 
     /// The access keys of the functions.
     #[must_use]
-    pub fn principals(&self) -> &Principals {
+    pub fn principals(&self) -> &Arc<Principals> {
         &self.inner.principals
     }
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod ending;
 mod front_door;
 mod functions;
 mod time;
