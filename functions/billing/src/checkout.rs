@@ -1,6 +1,7 @@
 //! Checkouts: a session at Stripe for a product, one at a time.
 
 use domain::Refusal;
+use domain::StripeOpId;
 use domain::billing::checkout::SESSION_LASTS;
 use domain::billing::{CheckoutSlot, PriceRef, SlotState, SlotTrigger, Wanted as Purchase, Wish, catalog};
 use platform::store::{Stored, again};
@@ -71,7 +72,9 @@ pub async fn open(
 /// What Stripe refuses; `version_conflict` when another write came between.
 pub async fn close(calls: &Calls<'_>, stored: &Stored<CheckoutSlot>) -> Result<()> {
     let Some(session) = stored.session.clone() else { return Ok(()) };
-    match calls.stripe.checkout().expire(&session, &format!("expire:{session}")).await {
+    // A key for each try: Stripe keeps a failure of its own under a key, and said twice it says the same.
+    let key = format!("expire:{session}:{}", calls.origin.id::<StripeOpId>());
+    match calls.stripe.checkout().expire(&session, &key).await {
         Ok(_) => {
             let trigger = SlotTrigger::Superseded { session };
             let transition = stored.step(&trigger, calls.origin.now);

@@ -3,6 +3,7 @@
 //! What a repeat cannot make worse is said straight away, under a key made of the subscription's version. What costs money is
 //! a stored call ([`crate::calls`]). Afterwards the subscription is looked at: what is stored here comes from Stripe alone.
 
+use domain::StripeOpId;
 use domain::billing::{Command, PlannedChange, Product, Quote, Subscription};
 use platform::store::{Stored, Write};
 use platform::stripe::schedule::{PhaseItemParams, PhaseParams, ReleaseSchedule, ScheduleUpdate};
@@ -10,7 +11,7 @@ use platform::stripe::subscription::{
     CancelSubscription, ItemParams, PauseSubscription, PaymentBehavior, ProrationBehavior,
     ResumeSubscription, SubscriptionUpdate,
 };
-use platform::stripe::{Enabled, StripeError};
+use platform::stripe::{Enabled, Stripe, StripeError};
 use platform::{Error, Result};
 
 use crate::calls::{Action, Calls, Next, Wanted};
@@ -25,48 +26,69 @@ pub async fn say(
     stored: &Stored<Subscription>,
     command: Command,
 ) -> Result<Stored<Subscription>> {
-    let (stripe, id) = (&calls.stripe, stored.observed.stripe_id.as_str());
-    let key = format!("{}:{id}:{}", name(command), stored.version);
-    let said: Result<(), StripeError> = match command {
-        Command::Nothing => return again(calls, stored.product).await,
-        Command::CancelNow => {
-            end(calls, stored.product, id).await?;
-            Ok(())
+    let id = stored.observed.stripe_id.as_str();
+    match command {
+        Command::Nothing => {}
+        Command::CancelNow => end(calls, stored.product, id, stored.first_paid_at.is_some()).await?,
+        Command::UpdateNow | Command::Schedule => {
+            return Err(Error::internal("a change of price takes a quote"));
         }
+        command => {
+            let key = format!("{}:{id}:{}", name(command), stored.version);
+            let said = match put(&calls.stripe, stored, command, &key).await {
+                // Stripe keeps a failure under its key for a day, and what was decided may have been mended since.
+                Err(error) if error.was_replayed => {
+                    let key = format!("{key}:{}", calls.origin.id::<StripeOpId>());
+                    put(&calls.stripe, stored, command, &key).await
+                }
+                said => said,
+            };
+            said?;
+        }
+    }
+    again(calls, stored.product).await
+}
+
+/// Says a command under a key; those that take a call of their own are none of these.
+async fn put(stripe: &Stripe, stored: &Subscription, command: Command, key: &str) -> Result<(), StripeError> {
+    let id = stored.observed.stripe_id.as_str();
+    match command {
         Command::CancelAtPeriodEnd | Command::UndoCancel => {
             let ends = command == Command::CancelAtPeriodEnd;
             let update =
                 SubscriptionUpdate { cancel_at_period_end: Some(ends), ..SubscriptionUpdate::default() };
-            stripe.subscriptions().update(id, &update, &key).await.map(drop)
+            stripe.subscriptions().update(id, &update, key).await.map(drop)
         }
         Command::ReleaseSchedule => match &stored.observed.schedule {
             Some(schedule) => {
-                stripe.schedules().release(schedule, &ReleaseSchedule::default(), &key).await.map(drop)
+                stripe.schedules().release(schedule, &ReleaseSchedule::default(), key).await.map(drop)
             }
             None => Ok(()),
         },
         Command::Pause => {
-            stripe.subscriptions().pause(id, &PauseSubscription::default(), &key).await.map(drop)
+            stripe.subscriptions().pause(id, &PauseSubscription::default(), key).await.map(drop)
         }
         Command::Unpause => {
-            stripe.subscriptions().resume(id, &ResumeSubscription::default(), &key).await.map(drop)
+            stripe.subscriptions().resume(id, &ResumeSubscription::default(), key).await.map(drop)
         }
-        Command::UpdateNow | Command::Schedule => {
-            return Err(Error::internal("a change of price takes a quote"));
-        }
-    };
-    said?;
-    again(calls, stored.product).await
+        Command::Nothing | Command::CancelNow | Command::UpdateNow | Command::Schedule => Ok(()),
+    }
 }
 
-/// Ends a subscription at once. What was used of it is on its last invoice; what was paid ahead does not come back.
+/// Ends a subscription at once. What was used of one that was ever paid is on its last invoice; what was paid ahead does not
+/// come back.
 ///
 /// # Errors
 /// What Stripe refuses.
-pub async fn end(calls: &Calls<'_>, product: Product, stripe_id: &str) -> Result<()> {
-    send_usage::settle(calls, product).await?;
-    let params =
-        CancelSubscription { invoice_now: Some(true), prorate: Some(false), ..CancelSubscription::default() };
+pub async fn end(calls: &Calls<'_>, product: Product, stripe_id: &str, was_paid: bool) -> Result<()> {
+    if was_paid {
+        send_usage::settle(calls, product).await?;
+    }
+    let params = CancelSubscription {
+        invoice_now: Some(was_paid),
+        prorate: Some(false),
+        ..CancelSubscription::default()
+    };
     match calls.stripe.subscriptions().cancel(stripe_id, &params).await {
         // It has ended meanwhile.
         Err(error) if error.is_not_found() => Ok(()),

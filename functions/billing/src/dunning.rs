@@ -18,7 +18,7 @@ pub async fn advance(calls: &Calls<'_>, due: &Stored<Dunning>) -> Result<()> {
     let ladder = calls.billing.ladder(&due.invoice).await?.ok_or(Error::NotFound)?;
     if ladder.state == DunningState::Suspended && is_due(&ladder) {
         // Stripe first: a ladder at its foot is not looked at again.
-        commands::end(calls, ladder.product, &ladder.subscription).await?;
+        commands::end(calls, ladder.product, &ladder.subscription, true).await?;
         project::subscription::look(calls, ladder.product, &ladder.subscription).await?;
     }
     again(async || step(calls, &ladder).await).await

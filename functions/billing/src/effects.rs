@@ -1,8 +1,8 @@
 //! What follows from a call of Stripe, for the things it was made for; and how its object is found when the answer was lost.
 
-use domain::StripeOpId;
-use domain::billing::{Product, SlotTrigger, StripeOp};
-use platform::store::{Index, Write};
+use domain::billing::{Account, Product, SlotTrigger, StripeOp, Subscription};
+use domain::{QuoteId, StripeOpId};
+use platform::store::{Index, Stored, Write};
 use platform::stripe::checkout::{Session, SessionFilter};
 use platform::stripe::customer::CustomerFilter;
 use platform::stripe::refund::{CreditNoteFilter, RefundFilter};
@@ -29,13 +29,16 @@ pub(crate) async fn follow(calls: &Calls<'_>, op: &StripeOp, object: &Value) -> 
             let write = Write::replace(&account, &changed);
             let mut writes = vec![write.index(Index::Gsi1, keys::by_stripe(customer), "ACCOUNT")];
             // Whoever changed the account while its customer was being made found no customer to change.
-            let Recorded { form, .. } = recorded(op)?;
-            if let Some(next) = customer::differing(&account, &form, customer)? {
-                let entity = format!("{}:{}", account.version, calls.origin.id::<StripeOpId>());
-                writes.push(calls.planned(&entity, next)?);
-            }
+            writes.extend(corrected(calls, op, &account, customer)?);
             Ok(writes)
         }
+        Some(Action::CustomerUpdate) => {
+            // Of two updates at once, the older may have come last.
+            let account = calls.billing.account().await?;
+            let Some(customer) = &account.stripe_customer else { return Ok(Vec::new()) };
+            Ok(corrected(calls, op, &account, customer)?.into_iter().collect())
+        }
+        Some(Action::Change | Action::SchedulePhases) => changed(calls, op).await,
         Some(Action::Checkout) => {
             let session: Session = serde_json::from_value(object.clone()).map_err(Error::caused)?;
             let trigger = SlotTrigger::Opened {
@@ -47,7 +50,7 @@ pub(crate) async fn follow(calls: &Calls<'_>, op: &StripeOp, object: &Value) -> 
         }
         Some(Action::Refund) => released(calls, op).await,
         Some(Action::Schedule) => {
-            let Some(next) = recorded(op)?.then else { return Ok(Vec::new()) };
+            let Some(next) = recorded(op)?.then else { return changed(calls, op).await };
             let id = object["id"].as_str().ok_or_else(|| Error::internal("a schedule without an id"))?;
             let next = Next { path: next.path.replace("{id}", id), ..next };
             Ok(vec![calls.planned(&op.entity, next)?])
@@ -65,8 +68,33 @@ pub(crate) async fn give_up(calls: &Calls<'_>, op: &StripeOp) -> Result<Vec<Writ
     match Action::named(&op.action) {
         Some(Action::Checkout) => slot(calls, op, &SlotTrigger::OpenFailed).await,
         Some(Action::Refund) => released(calls, op).await,
+        Some(Action::Change | Action::Schedule | Action::SchedulePhases) => changed(calls, op).await,
         _ => Ok(Vec::new()),
     }
+}
+
+/// The call that brings a customer up to date once more, if its account is not what the last one said.
+fn corrected(
+    calls: &Calls<'_>,
+    op: &StripeOp,
+    account: &Stored<Account>,
+    customer: &str,
+) -> Result<Option<Write>> {
+    let Some(next) = customer::differing(account, &recorded(op)?.form, customer)? else { return Ok(None) };
+    let entity = format!("{}:{}", account.version, calls.origin.id::<StripeOpId>());
+    calls.planned(&entity, next).map(Some)
+}
+
+/// A quote's change is made, or given up: others can be decided.
+async fn changed(calls: &Calls<'_>, op: &StripeOp) -> Result<Vec<Write>> {
+    let Ok(id) = op.entity.parse::<QuoteId>() else { return Ok(Vec::new()) };
+    let quote = calls.billing.quote(id).await?;
+    let subscription = calls.billing.subscription(quote.product).await?;
+    if subscription.changing != Some(id) {
+        return Ok(Vec::new());
+    }
+    let over = Subscription { changing: None, ..subscription.value.clone() };
+    Ok(vec![Write::replace(&subscription, &over)])
 }
 
 /// What was kept for a refund is free again: it has gone back, or does not.

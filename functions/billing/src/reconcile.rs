@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use domain::OrgId;
 use domain::billing::{Product, Subscription};
+use domain::{OrgId, Timestamp};
 use platform::event::Origin;
 use platform::store::Stored;
 use platform::stripe::balance::{BalanceFilter, BalanceTransaction};
@@ -14,6 +14,7 @@ use platform::{App, Error, Result};
 
 use crate::calls::Calls;
 use crate::store::BillingOfAll;
+use crate::store::keys::SHARDS;
 use crate::store::reconciliations::{Difference, Reconciliation};
 use crate::{inbox, project, send_usage};
 
@@ -31,19 +32,28 @@ const ENOUGH: Duration = Duration::from_secs(30);
 /// What the first that failed did with, once the rest is done.
 pub async fn reconcile(app: &App, stripe: &Stripe, origin: &Origin) -> Result<Reconciliation> {
     let date: String = origin.now.to_string().chars().take(10).collect();
-    let run = Reconciliation { date, checked: 0, differing: 0, failed: 0, ended_at: origin.now };
-    let mut night = Night { app, stripe, all: BillingOfAll::of(app), origin, run, failure: None };
-    let done = night.subscriptions().await;
+    let all = BillingOfAll::of(app);
+    let before = all.reconciliations(1, None).await?;
+    let from = before.values().next().and_then(|before| before.continues_before);
+    let run = Reconciliation {
+        date,
+        checked: 0,
+        differing: 0,
+        failed: 0,
+        continues_before: None,
+        ended_at: origin.now,
+    };
+    let mut night = Night { app, stripe, all, origin, run, failure: None };
+    let done = night.movements().await;
+    night.go_on(done);
+    let done = night.used().await;
     night.go_on(done);
     let done = night.invoices().await;
     night.go_on(done);
-    let done = night.movements().await;
+    // There may be more of them than one night has time for.
+    let done = night.subscriptions(from).await;
     night.go_on(done);
-    let used = send_usage::reconcile(app, stripe, origin).await;
-    let (days, unequal) = night.go_on(used).unwrap_or_default();
     let Night { all, mut run, failure, .. } = night;
-    run.checked += days;
-    run.differing += unequal;
     run.ended_at = app.time();
     app.count("ReconciliationDifferences", run.differing);
     all.conclude(&run).await?;
@@ -93,8 +103,26 @@ impl Night<'_> {
         Err(Error::internal("the comparison has more to do than it has time"))
     }
 
-    async fn subscriptions(&mut self) -> Result<()> {
-        let filter = SubscriptionFilter { status: Some("all".to_owned()), ..SubscriptionFilter::default() };
+    /// The use of a day that ended.
+    async fn used(&mut self) -> Result<()> {
+        for shard in 0..SHARDS {
+            for (org, meter, used_on) in send_usage::arrived(&self.all, shard, self.origin).await? {
+                self.ensure_time()?;
+                let calls = self.calls(org);
+                let found = send_usage::compare(&calls, &meter, &used_on).await;
+                if let Some(found) = self.go_on(found) {
+                    self.differs(found).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Every living subscription, newest first; of those made before a moment, if the comparison before had no time for them.
+    async fn subscriptions(&mut self, from: Option<Timestamp>) -> Result<()> {
+        let created = from.map(|lte| Created { lte: Some(lte), ..Created::default() });
+        let filter =
+            SubscriptionFilter { status: Some("all".to_owned()), created, ..SubscriptionFilter::default() };
         let mut pages = self.stripe.subscriptions().pages(&filter);
         while let Some(page) = pages.next().await? {
             for fetched in page {
@@ -102,7 +130,10 @@ impl Night<'_> {
                 let Some((org, product)) = project::owner(&fetched.metadata).filter(|_| !over) else {
                     continue;
                 };
-                self.ensure_time()?;
+                if self.ensure_time().is_err() {
+                    self.run.continues_before = Some(fetched.created);
+                    return Ok(());
+                }
                 let found = subscription(&self.calls(org), product, &fetched.id).await;
                 if let Some(found) = self.go_on(found) {
                     self.differs(found).await?;

@@ -1,9 +1,9 @@
 //! Telling Stripe what was used, once: a value is known to it by its identifier for a day, after which its sums are asked.
 
-use domain::Timestamp;
 use domain::billing::events::UsageSealed;
 use domain::billing::rollup::arrival;
 use domain::billing::{Arrival, Micro, Product, Rollup, RollupState, RollupTrigger, catalog};
+use domain::{OrgId, Timestamp};
 use platform::event::Origin;
 use platform::store::{Stored, again};
 use platform::stripe::meter::{NewMeterEvent, SummaryFilter};
@@ -14,7 +14,7 @@ use crate::Billing;
 use crate::calls::Calls;
 use crate::meters;
 use crate::store::BillingOfAll;
-use crate::store::keys::{SHARDS, day};
+use crate::store::keys::day;
 use crate::store::reconciliations::Difference;
 
 const HOUR: std::time::Duration = std::time::Duration::from_secs(3_600);
@@ -182,45 +182,42 @@ async fn sum(
     Ok(sum)
 }
 
-/// Compares the use that arrived at Stripe the day before with what Stripe counted, and notes what differs. Answers how many
-/// days of use were looked at, and how many of them differ.
+/// What was used on a day of which use arrived the day before: whose, by which meter, on which day.
 ///
 /// # Errors
-/// What Stripe refuses.
-pub async fn reconcile(app: &App, stripe: &Stripe, origin: &Origin) -> Result<(u64, u64)> {
-    let all = BillingOfAll::of(app);
-    let (mut checked, mut differing) = (0, 0);
-    for shard in 0..SHARDS {
-        for (org, meter, used_on) in all.arrived_on(&day(origin.now - DAY), shard).await? {
-            let billing = all.one(org);
-            let parts = billing.rollups(&meter, &used_on).await?;
-            let in_doubt =
-                |part: &Stored<Rollup>| matches!(part.state, RollupState::Sent | RollupState::Unknown);
-            // What is on its way is compared on the night after it arrived.
-            if parts.iter().any(in_doubt) {
-                continue;
-            }
-            let Some(customer) = billing.account().await?.stripe_customer.clone() else { continue };
-            let Ok(start) = format!("{used_on}T00:00:00Z").parse::<Timestamp>() else { continue };
-            let kept = parts.iter().filter(|part| part.state == RollupState::Confirmed);
-            let kept: i64 = kept.map(|part| part.quantity.0).sum();
-            let found = sum(app, stripe, &meter, &customer, (start, start + DAY)).await?;
-            checked += 1;
-            if kept != found {
-                differing += 1;
-                let product = catalog().meter(&meter).map(|(product, _)| product);
-                let difference = Difference {
-                    object: format!("{meter}:{used_on}:{org}"),
-                    org,
-                    product,
-                    kept: Some(Micro(kept).to_string()),
-                    found: Micro(found).to_string(),
-                    at: origin.now,
-                    resolved: None,
-                };
-                all.note(&day(origin.now), &difference).await?;
-            }
-        }
+/// `unavailable`, `internal`.
+pub async fn arrived(
+    all: &BillingOfAll,
+    shard: u128,
+    origin: &Origin,
+) -> Result<Vec<(OrgId, String, String)>> {
+    all.arrived_on(&day(origin.now - DAY), shard).await
+}
+
+/// Holds a day's use by a meter against what Stripe has of it, as far as it can be compared already.
+///
+/// # Errors
+/// What Stripe fails with.
+pub async fn compare(calls: &Calls<'_>, meter: &str, used_on: &str) -> Result<Option<Difference>> {
+    let Calls { app, stripe, billing, origin } = calls;
+    let parts = billing.rollups(meter, used_on).await?;
+    let in_doubt = |part: &Stored<Rollup>| matches!(part.state, RollupState::Sent | RollupState::Unknown);
+    // What is on its way is compared on the night after it arrived.
+    if parts.iter().any(in_doubt) {
+        return Ok(None);
     }
-    Ok((checked, differing))
+    let Some(customer) = billing.account().await?.stripe_customer.clone() else { return Ok(None) };
+    let Ok(start) = format!("{used_on}T00:00:00Z").parse::<Timestamp>() else { return Ok(None) };
+    let kept = parts.iter().filter(|part| part.state == RollupState::Confirmed);
+    let kept: i64 = kept.map(|part| part.quantity.0).sum();
+    let found = sum(app, stripe, meter, &customer, (start, start + DAY)).await?;
+    Ok((kept != found).then(|| Difference {
+        object: format!("{meter}:{used_on}:{}", billing.org()),
+        org: billing.org(),
+        product: catalog().meter(meter).map(|(product, _)| product),
+        kept: Some(Micro(kept).to_string()),
+        found: Micro(found).to_string(),
+        at: origin.now,
+        resolved: None,
+    }))
 }

@@ -13,7 +13,7 @@ const OVERLAP: Duration = Duration::from_secs(30 * 60);
 /// Stripe lists no events that are older.
 const LISTED: Duration = Duration::from_secs(29 * 24 * 3_600);
 /// How much is read at once, as a list comes newest first: what was read before this ends early is not read again.
-const SLICE: Duration = Duration::from_secs(12 * 3_600);
+const SLICE: Duration = Duration::from_secs(3_600);
 /// What a slice may take. What is left is read by the next run.
 const ENOUGH: Duration = Duration::from_secs(30);
 

@@ -1,7 +1,9 @@
 //! Invoices: fetched, stored, and what an unpaid one sets going.
 
 use domain::billing::dunning::{Dunning, Failure};
-use domain::billing::{Currency, DunningTrigger, Invoice, InvoiceStatus, Money, Product, Transition};
+use domain::billing::{
+    Currency, DunningTrigger, Invoice, InvoiceStatus, Money, Pending, Product, Transition,
+};
 use platform::store::{Write, again};
 use platform::stripe::invoice::{self as stripe, BillingReason};
 use platform::stripe::payment::{IntentStatus, PaymentIntent};
@@ -112,9 +114,11 @@ async fn climb(
     let reason = reason.and_then(|error| error.decline_code.clone().or_else(|| error.code.clone()));
     let next_attempt_at = invoice.next_attempt_at;
     let asked = asks.map(|url| DunningTrigger::ActionRequired { url });
-    // An upgrade that is declined is dropped by itself: nothing is owed for it.
+    // An upgrade that waits for its payment is dropped by itself when it is declined: nothing is owed for it.
+    let pending = standings.subscription.as_ref().and_then(|stored| stored.observed.pending.as_ref());
     let is_change = fetched.billing_reason == Some(BillingReason::SubscriptionUpdate);
-    if stored.is_none() && is_change && asked.is_none() {
+    let waits = is_change && matches!(pending, Some(Pending::Payment { .. }));
+    if waits && asked.is_none() {
         return Ok(None);
     }
     if stored.is_none() {
@@ -137,7 +141,8 @@ async fn climb(
         }));
     }
     let failed = DunningTrigger::PaymentFailed { attempt: invoice.attempts, next_attempt_at, reason };
-    Ok(moved(failed).or_else(|| asked.and_then(moved)))
+    let failed = (!waits).then_some(failed).and_then(moved);
+    Ok(failed.or_else(|| asked.and_then(moved)))
 }
 
 /// The payment that an invoice waits for.

@@ -136,7 +136,7 @@ impl Billing {
         let changed = Error::refused("subscription_changed", message);
         vec![
             Write::replace(quote, used).or(taken),
-            Write::replace(subscription, &subscription.value).or(changed),
+            Write::replace(subscription, &used.changing(subscription)).or(changed),
         ]
     }
 }

@@ -21,6 +21,9 @@ pub struct Reconciliation {
     /// How many of them could not be looked at; the log says why.
     #[serde(default)]
     pub failed: u64,
+    /// It had no time for subscriptions that were made then or earlier: the next one begins with them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub continues_before: Option<Timestamp>,
     /// When it ended.
     pub ended_at: Timestamp,
 }

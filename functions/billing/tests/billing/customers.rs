@@ -39,6 +39,27 @@ async fn an_address_reaches_stripe_whenever_its_maker_dies() {
 }
 
 #[tokio::test]
+async fn of_two_addresses_the_newer_one_stays_however_they_reach_stripe() {
+    let stack = Stack::start().await;
+    let anna = stack.verified("anna@example.com").await;
+    anna.post("/v1/billing/checkout", json!({"price": "costs_pro_month_usd"})).await.expect(201);
+    let called = |name: &str| json!({"name": name, "address": {"line1": "1 Main St", "postal_code": "94103", "country": "US"}});
+    let slow = stack.faults().on("update_account", "stripe", "POST /v1/customers/{id}").hold();
+    let (first, ()) = tokio::join!(anna.put("/v1/billing/account", called("Northwind")), async {
+        slow.reached().await;
+        anna.put("/v1/billing/account", called("Southwind")).await.expect(200);
+        // The first one was on its way longer.
+        let path = format!("/v1/customers/{}", stack.stripe().objects("customer")[0]["id"].as_str().unwrap());
+        crate::buyers::at_stripe(&stack, &path, "name=Northwind");
+        slow.let_go();
+    });
+    assert_eq!(first.status, 200, "{}", first.text());
+    after(&stack, 180).await;
+    assert_eq!(stack.stripe().objects("customer")[0]["name"], "Southwind");
+    audit::check(&stack).await;
+}
+
+#[tokio::test]
 async fn a_customer_that_is_deleted_at_stripe_is_made_anew() {
     let stack = Stack::start().await;
     let anna = stack.verified("anna@example.com").await;

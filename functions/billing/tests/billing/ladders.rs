@@ -42,6 +42,27 @@ fn ended_once(stack: &Stack, anna: &Client) {
 }
 
 #[tokio::test]
+async fn a_pause_that_ends_with_a_card_that_does_not_pay_begins_a_ladder() {
+    let stack = Stack::start().await;
+    let anna = buyer(&stack, "anna@example.com", LAUNCH).await;
+    pay_with(&stack, &anna, NEVER_PAYS).await;
+    // What was paid ahead and not used is not enough for the new period.
+    stack.travel(20).await;
+    let anna = back(&stack, &anna).await;
+    anna.post_empty(&format!("{HOSTING}/pause")).await.expect(200);
+    stack.travel(5).await;
+    let anna = back(&stack, &anna).await;
+    anna.post_empty(&format!("{HOSTING}/resume")).await;
+    stack.settle().await;
+    let ladders = items(&stack, &anna, "dunning");
+    assert_eq!((ladders.len(), &ladders[0]["state"]), (1, &json!("retrying")));
+    assert_eq!(told(&stack, &anna, "billing.payment_failed"), 1);
+    stack.travel(8).await;
+    assert_ne!(access(&stack, &anna), "full", "what is not paid is not used for long");
+    audit::check(&stack).await;
+}
+
+#[tokio::test]
 async fn e31_stripe_ends_it_while_the_timer_looks() {
     let stack = Stack::start().await;
     let anna = at_the_foot(&stack).await;

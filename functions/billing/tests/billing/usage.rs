@@ -506,6 +506,23 @@ async fn another_plan_brings_its_own_price_by_use() {
 }
 
 #[tokio::test]
+async fn what_was_never_paid_ends_without_a_last_invoice() {
+    let stack = Stack::start().await;
+    let anna = stack.verified("anna@example.com").await;
+    let update = json!({"name": "Northwind", "address": {"line1": "1 Main St", "postal_code": "94103", "country": "US"}});
+    anna.put("/v1/billing/account", update).await.expect(200);
+    let body = json!({"price": "campaigns_pro_month_usd"});
+    anna.post("/v1/billing/subscriptions", body).await.expect(201);
+    stack.settle().await;
+    let ended = anna.delete("/v1/billing/subscriptions/campaigns?when=now").await.ok();
+    assert_eq!(ended["status"], "canceled");
+    stack.settle().await;
+    assert!(items(&stack, &anna, "subscription")[0]["first_paid_at"].is_null());
+    assert_eq!(stack.stripe().objects("invoice").len(), 1, "the first one, which nobody paid");
+    crate::audit::check(&stack).await;
+}
+
+#[tokio::test]
 async fn a_plan_by_the_year_has_its_use_too() {
     let stack = Stack::start().await;
     let anna = stack.verified("anna@example.com").await;

@@ -195,12 +195,20 @@ mod tests {
     #[test]
     fn the_last_one_stays_while_something_renews() {
         let live = subscription(Product::Hosting, active("sub_1", "hosting_launch_month_usd"));
-        let removable =
-            |others, subscriptions: &[Subscription]| card().ensure_removable(others, subscriptions).is_ok();
-        assert!(!removable(0, std::slice::from_ref(&live)));
-        assert!(removable(1, std::slice::from_ref(&live)));
-        assert!(removable(0, &[]));
-        let ending = Observed { cancel_at_period_end: true, ..live.observed };
-        assert!(removable(0, &[subscription(Product::Hosting, ending)]));
+        let refusal = |method: &PaymentMethod, others, subscriptions: &[Subscription]| {
+            method.ensure_removable(others, subscriptions).err().map(|refusal| refusal.code)
+        };
+        let one = std::slice::from_ref(&live);
+        assert_eq!(refusal(&card(), 0, one), Some("last_method"));
+        assert_eq!(refusal(&card(), 0, &[]), None);
+        let ending = Observed { cancel_at_period_end: true, ..live.observed.clone() };
+        assert_eq!(refusal(&card(), 0, &[subscription(Product::Hosting, ending)]), None);
+        // Of several, the one that pays stays: the subscription's own, or else the default.
+        let (pays, spare) =
+            (PaymentMethod { is_default: true, ..card() }, PaymentMethod { is_default: false, ..card() });
+        assert_eq!((refusal(&pays, 1, one), refusal(&spare, 1, one)), (Some("default_method"), None));
+        let own = Observed { default_payment_method: Some(spare.id.clone()), ..live.observed };
+        let own = [subscription(Product::Hosting, own)];
+        assert_eq!(refusal(&spare, 1, &own), Some("default_method"));
     }
 }

@@ -128,9 +128,8 @@ impl Subscription {
             let message = "Only a subscription that is paid can be changed; settle the open invoice first.";
             return Err(Refusal::conflict("not_changeable", message));
         }
-        if self.observed.pending.is_some() || self.observed.schedule.is_some() {
-            let message = "A change is under way; it must take place or be taken back first.";
-            return Err(Refusal::conflict("change_pending", message));
+        if self.observed.pending.is_some() || self.observed.schedule.is_some() || self.changing.is_some() {
+            return Err(change_pending());
         }
         let current = catalog.price(&self.observed.price);
         let planned = |direction, to: &str, to_plan: &str, quantity, restarts, command| PlannedChange {
@@ -179,7 +178,7 @@ impl Subscription {
     /// Somebody wants it to end. What is over or to end already stays so.
     ///
     /// # Errors
-    /// 409 `has_schedule` for an end with the period while a change is scheduled for it.
+    /// For an end with the period, 409 `has_schedule` while a change is scheduled for it, `change_pending` while one is made.
     pub fn cancel(&self, when: When) -> Result<Command, Refusal> {
         Ok(match when {
             _ if !self.is_live() => Command::Nothing,
@@ -191,6 +190,7 @@ impl Subscription {
                 let message = "A change is scheduled for the period's end; take it back before cancelling.";
                 return Err(Refusal::conflict("has_schedule", message));
             }
+            When::PeriodEnd if self.changing.is_some() => return Err(change_pending()),
             When::PeriodEnd => Command::CancelAtPeriodEnd,
         })
     }
@@ -220,7 +220,7 @@ impl Subscription {
     /// Somebody wants it paused.
     ///
     /// # Errors
-    /// 409 `has_schedule`, `not_pausable` unless it is paid and goes on.
+    /// 409 `has_schedule`, `change_pending`, `not_pausable` unless it is paid and goes on.
     pub fn pause(&self) -> Result<Command, Refusal> {
         if self.observed.status == SubscriptionStatus::Paused {
             return Ok(Command::Nothing);
@@ -233,8 +233,16 @@ impl Subscription {
             let message = "Only a subscription that is paid and goes on can be paused.";
             return Err(Refusal::conflict("not_pausable", message));
         }
+        if self.changing.is_some() {
+            return Err(change_pending());
+        }
         Ok(Command::Pause)
     }
+}
+
+fn change_pending() -> Refusal {
+    let message = "A change is under way; it must take place or be taken back first.";
+    Refusal::conflict("change_pending", message)
 }
 
 fn over_limit(plan: &str, exceeding: &[super::catalog::Excess]) -> Result<(), Refusal> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Direction, Money, PlannedChange, Product, Subscription, When};
+use super::{Command, Direction, Money, PlannedChange, Product, Subscription, When};
 use crate::{OrgId, QuoteId, Refusal, Timestamp};
 
 /// How long a quote is good.
@@ -69,6 +69,13 @@ pub struct QuoteLine {
 }
 
 impl Quote {
+    /// The subscription from when the quote is taken until its change is made. What says no price is made at once.
+    #[must_use]
+    pub fn changing(&self, subscription: &Subscription) -> Subscription {
+        let is_made = matches!(self.change.command, Command::UpdateNow | Command::Schedule);
+        Subscription { changing: is_made.then_some(self.id), ..subscription.clone() }
+    }
+
     /// A quote for a change of a subscription that was read at this version. It wants its signature.
     #[must_use]
     pub fn make(

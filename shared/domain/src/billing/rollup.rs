@@ -136,11 +136,12 @@ impl Rollup {
     }
 
     /// The moment that Stripe is told: the hour's last second. An hour in which a period ends belongs to the next one then,
-    /// whose invoice is still to come. What was closed early belongs to the period that ends.
+    /// whose invoice is still to come. What was closed early belongs to the period that ends, perhaps in the same second: a
+    /// period does not hold the second that it ends in.
     #[must_use]
     pub fn used_at(&self) -> Timestamp {
         let last = self.hour + Duration::from_secs(3_599);
-        self.closed_at.map_or(last, |closed_at| closed_at.min(last))
+        self.closed_at.map_or(last, |closed_at| last.min(closed_at - Duration::from_secs(1)))
     }
 
     /// Whether nothing happens to it any more.

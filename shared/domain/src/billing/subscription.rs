@@ -13,7 +13,7 @@ use super::events::{
     SubscriptionActivated, SubscriptionCanceled, SubscriptionChange, SubscriptionChanged, SubscriptionPastDue,
 };
 use super::{BillingEvent, Currency, Product};
-use crate::{OrgId, Refusal, Timestamp};
+use crate::{OrgId, QuoteId, Refusal, Timestamp};
 
 /// An organisation's subscription of a product. There is one at a time; those before it are history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -29,6 +29,9 @@ pub struct Subscription {
     /// When its first invoice was paid; before that it entitles to nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_paid_at: Option<Timestamp>,
+    /// The quote whose change is being made: until that is over, nothing else is decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changing: Option<QuoteId>,
     /// What Stripe says.
     #[serde(flatten)]
     pub observed: Observed,
@@ -213,7 +216,8 @@ impl Subscription {
             .or_else(|| same.map(|same| same.plan.clone()))
             .unwrap_or_default();
         let first_paid_at = same.and_then(|same| same.first_paid_at).or(observed.paid_at);
-        let next = Self { org, product, generation, plan, first_paid_at, observed };
+        let changing = same.and_then(|same| same.changing);
+        let next = Self { org, product, generation, plan, first_paid_at, changing, observed };
         let event = next.told_after(same, other);
         Ok(Projection { next, closed: other.cloned(), event })
     }
