@@ -11,7 +11,7 @@ use aws_sdk_route53::types::{
 use domain::EventId;
 use domain::hosting::dns::{DnsChangeRejected, MOST_CHANGES, RecordState, next_batch};
 use domain::hosting::step::back_off;
-use domain::hosting::{DnsAction, DnsChange, ManagedRecord, RecordType, Zone};
+use domain::hosting::{DnsAction, DnsChange, ManagedRecord, RecordSet, RecordType, Zone};
 use platform::store::{Stored, Write};
 use platform::{App, Error, Origin, Result, random};
 use serde::Deserialize;
@@ -319,7 +319,7 @@ impl Courier<'_> {
 
     /// The record that a change is about, unless there is a newer wish about it.
     async fn current(&self, change: &DnsChange) -> Result<Option<Stored<ManagedRecord>>> {
-        let record = self.store.record_of(change).await?;
+        let record = self.store.record_of(&change.zone, &change.record).await?;
         Ok(record.filter(|record| record.revision == change.revision))
     }
 }
@@ -370,7 +370,16 @@ fn deletion(set: ResourceRecordSet) -> Result<Change> {
     Change::builder().action(ChangeAction::Delete).resource_record_set(set).build().map_err(Error::caused)
 }
 
+/// What Route 53 has, as it is kept here; `None` for a type that is not.
+pub(crate) fn record_set(set: &ResourceRecordSet) -> Option<RecordSet> {
+    use RecordType::{A, Aaaa, Cname, Mx, Txt};
+    let kind = [A, Aaaa, Cname, Mx, Txt].into_iter().find(|kind| route53_type(*kind) == set.r#type)?;
+    let values = set.resource_records().iter().map(|record| record.value.clone()).collect();
+    let ttl_secs = set.ttl.and_then(|ttl| u64::try_from(ttl).ok())?;
+    Some(RecordSet { name: plain(&set.name), kind, ttl_secs, values })
+}
+
 /// A name as it is kept here: without the last dot, its star as a star.
-fn plain(name: &str) -> String {
+pub(crate) fn plain(name: &str) -> String {
     name.trim_end_matches('.').replace("\\052", "*")
 }

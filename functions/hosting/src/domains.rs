@@ -3,10 +3,10 @@
 use aws_sdk_route53::Client;
 use aws_sdk_route53::error::ProvideErrorMetadata;
 use aws_sdk_route53::types::HostedZoneConfig;
-use domain::Timestamp;
 use domain::hosting::custom_domain::{UNPROVEN, YIELDS};
 use domain::hosting::site::RETENTION;
 use domain::hosting::{CustomDomain, DomainState};
+use domain::{EventId, Timestamp};
 use platform::store::Stored;
 use platform::{App, Error, Origin, Result};
 use serde::Deserialize;
@@ -219,7 +219,20 @@ pub async fn delete_zone(app: &App, id: &str) -> Result<()> {
     }
 }
 
-fn plain(id: &str) -> String {
+/// What a zone is made by, and known by when it is looked for.
+#[must_use]
+pub fn reference(stage: &str, request: EventId) -> String {
+    format!("tenantry-{stage}-{request}")
+}
+
+/// Whether a zone was made for a domain of this stage.
+pub(crate) fn is_made_here(reference: &str, stage: &str) -> bool {
+    let request = reference.strip_prefix(&format!("tenantry-{stage}-"));
+    request.is_some_and(|request| request.parse::<EventId>().is_ok())
+}
+
+/// A zone's id without what comes before it.
+pub(crate) fn plain(id: &str) -> String {
     id.trim_start_matches("/hostedzone/").to_owned()
 }
 
@@ -236,6 +249,8 @@ struct Settings {
 /// What a resolver answers in the form that Google and Cloudflare have in common.
 #[derive(Deserialize)]
 struct Resolved {
+    #[serde(rename = "Status")]
+    status: u16,
     #[serde(rename = "Answer", default)]
     answer: Vec<Answer>,
 }
@@ -247,6 +262,9 @@ struct Answer {
     data: String,
 }
 
+/// DNS's numbers for an answer, and for a name that does not exist.
+const NO_ERROR: u16 = 0;
+const NO_SUCH_NAME: u16 = 3;
 /// The number of the type NS in DNS.
 const NS: u16 = 2;
 
@@ -259,6 +277,39 @@ pub async fn name_servers(app: &App, domain: &str) -> Result<Vec<String>> {
     let asked = format!("{resolver_url}?name={domain}&type=NS");
     let call = app.partner().get(&asked).named("resolver").header("accept", "application/dns-json");
     let resolved: Resolved = call.send().await?.success()?.json()?;
-    let servers = resolved.answer.into_iter().filter(|answer| answer.kind == NS);
-    Ok(servers.map(|answer| answer.data).collect())
+    resolved.name_servers()
+}
+
+impl Resolved {
+    /// A resolver that could not find out says so with a status, and with no answer.
+    fn name_servers(self) -> Result<Vec<String>> {
+        if !matches!(self.status, NO_ERROR | NO_SUCH_NAME) {
+            let message = format!("the resolver could not find out: status {}", self.status);
+            return Err(Error::partner("resolver", true, message));
+        }
+        let servers = self.answer.into_iter().filter(|answer| answer.kind == NS);
+        Ok(servers.map(|answer| answer.data).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resolver_that_could_not_find_out_has_not_said_that_there_is_nothing() {
+        let told = |text: &str| serde_json::from_str::<Resolved>(text).expect("an answer").name_servers();
+        let there =
+            r#"{"Status": 0, "Answer": [{"type": 2, "data": "ns-1.example."}, {"type": 5, "data": "x."}]}"#;
+        assert_eq!(told(there).expect("name servers"), ["ns-1.example."]);
+        assert!(told(r#"{"Status": 3}"#).expect("none").is_empty());
+        assert!(matches!(told(r#"{"Status": 2}"#), Err(Error::Partner { .. })));
+    }
+
+    #[test]
+    fn a_zone_is_known_by_its_stage() {
+        let made = reference("staging", EventId::from_ulid(1));
+        assert!(is_made_here(&made, "staging"));
+        assert!(!is_made_here(&made, "stag") && !is_made_here("by-hand", "staging"));
+    }
 }

@@ -45,7 +45,7 @@ async fn add_domain(app: App, call: Call<Admin, NewDomain>) -> Result<Reply<Doma
         None => {
             let plan = call.caller.entitlements.product(HOSTING);
             let most = plan.map_or(0, |plan| plan.limit("custom_domains"));
-            let reference = format!("tenantry-{}-{}", settings.stage, call.new_id::<domain::EventId>());
+            let reference = domains::reference(&settings.stage, call.new_id());
             let (org, user) = (call.caller.org(), call.caller.user());
             let domain = CustomDomain::added(name.clone(), org, reference, user, call.now);
             let plan = plan.map_or("none", |plan| plan.plan.as_str());

@@ -1,6 +1,12 @@
 //! Backups: a list of the versions that a site's files have, and the way back to one.
 
+use std::time::Duration;
+
 use aws_sdk_s3::Client;
+use aws_sdk_s3::config::Config;
+use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{Delete, Object, ObjectIdentifier};
 use domain::hosting::backup::{BackedFile, Differences, KEPT, MOST_COPIED, Stretch, part_name, surplus};
@@ -18,6 +24,13 @@ use crate::store::backups;
 const AT_ONCE: usize = 200;
 /// How many of a backup's files one turn looks at.
 const LOOKED_AT: usize = 1_000;
+
+/// What one copy may take: longer than other calls, as S3 answers when it is done.
+const COPY: Duration = Duration::from_secs(40);
+/// What a turn needs for the rest.
+const SPARE: Duration = Duration::from_secs(10);
+/// Files of up to a gibibyte are copied in time unless S3 is in trouble.
+const SURELY_COPIED: u64 = 1 << 30;
 
 /// How far a backup has come. Its id is chosen before any list is stored under it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -149,15 +162,19 @@ pub(super) async fn put_back(run: &Run<'_>) -> Result<Outcome> {
     let (present, more_present) = present(&client, &bucket, progress.after.clone()).await?;
     let stretch = Stretch { backed: &left, more_backed, present: &present, more_present };
     let Differences { put_back, gone, end } = stretch.differences(AT_ONCE);
+    let (mut gone, mut end) = (gone, end);
+    let mut last: Option<&str> = None;
     for file in put_back {
-        if file.bytes > MOST_COPIED {
+        if let Some(last) = last.filter(|_| run.app.time_left() < COPY + SPARE) {
+            gone.retain(|key| *key <= last);
+            end = Some(last);
+            break;
+        }
+        if file.bytes > MOST_COPIED || !copy(&client, &bucket, file).await? {
             progress.too_large += 1;
             progress.such_as.get_or_insert_with(|| file.key.clone());
-            continue;
         }
-        let source = format!("{bucket}/{}?versionId={}", encoded(&file.key), file.version);
-        let copy = client.copy_object().bucket(&bucket).key(&file.key).copy_source(source).send().await;
-        copy.map_err(|error| Error::aws("s3", error))?;
+        last = Some(&file.key);
     }
     delete(&client, &bucket, &gone).await?;
     match end {
@@ -167,10 +184,23 @@ pub(super) async fn put_back(run: &Run<'_>) -> Result<Outcome> {
     }
 }
 
+/// Makes a version of a file the newest again. False for a large one that S3 takes too long for.
+async fn copy(client: &Client, bucket: &str, file: &BackedFile) -> Result<bool> {
+    let source = format!("{bucket}/{}?versionId={}", encoded(&file.key), file.version);
+    let call = client.copy_object().bucket(bucket).key(&file.key).copy_source(source).customize();
+    let time = TimeoutConfig::builder().operation_attempt_timeout(COPY).operation_timeout(COPY).build();
+    let patience = Config::builder().timeout_config(time).retry_config(RetryConfig::disabled());
+    match call.config_override(patience).send().await {
+        Ok(_) => Ok(true),
+        Err(SdkError::TimeoutError(_)) if file.bytes > SURELY_COPIED => Ok(false),
+        Err(error) => Err(Error::aws("s3", error)),
+    }
+}
+
 fn too_large(run: &Run<'_>, progress: &Progress) -> StepFailure {
     let such_as = progress.such_as.as_deref().unwrap_or_default();
     let message = format!(
-        "{} files of more than 5 GiB were left as they are, such as {such_as}; all others are put back.",
+        "{} files were too large to be copied at once, such as {such_as}, and are as they were; all others are put back.",
         progress.too_large
     );
     let remedy = "Copy the versions that the backup's list names by hand, in parts.";

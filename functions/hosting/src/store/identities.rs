@@ -39,6 +39,11 @@ impl HostingOfAll {
         self.table.get_consistent(&keys::identity(org, domain)).await
     }
 
+    /// Whether a domain is somebody's mail domain.
+    pub(crate) async fn is_mail_domain(&self, domain: &str) -> Result<bool> {
+        Ok(self.table.get_consistent::<serde::de::IgnoredAny>(&keys::mail_claim(domain)).await?.is_some())
+    }
+
     /// Stores a mail domain, and whose it is, before SES is told of it.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::hosting::{DnsChange, DnsChangesQueued, ManagedRecord, Zone};
+use domain::hosting::{DnsChange, DnsChangesQueued, ManagedRecord, RecordSet, Zone};
 use domain::{OrgId, Refusal, Timestamp};
 use platform::event::{EventEnvelope, Origin};
 use platform::lease::{self, Lease};
@@ -67,9 +67,13 @@ impl HostingOfAll {
         self.table.query_all(records).await
     }
 
-    /// The record that a change is about.
-    pub(crate) async fn record_of(&self, change: &DnsChange) -> Result<Option<Stored<ManagedRecord>>> {
-        let key = keys::record(&change.zone, &change.record.name, change.record.kind);
+    /// What is kept of a record's name and type.
+    pub(crate) async fn record_of(
+        &self,
+        zone: &str,
+        record: &RecordSet,
+    ) -> Result<Option<Stored<ManagedRecord>>> {
+        let key = keys::record(zone, &record.name, record.kind);
         self.table.get_consistent(&key).await
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use local::Stack;
 use serde_json::json;
 
-use crate::{audit, deployed, item, refused, staff};
+use crate::{audit, by_hand, deployed, item, refused, staff};
 
 #[tokio::test]
 async fn a_drained_host_loses_its_sites_and_ends() {
@@ -118,6 +118,99 @@ async fn what_has_no_owner_is_told_until_it_is_gone() {
     let first = found[0]["first_seen_at"].clone();
     stack.travel(1).await;
     assert_eq!(orphans()[0]["first_seen_at"], first, "told once");
+}
+
+#[tokio::test]
+async fn whatever_nobody_has_is_found_by_its_mark() {
+    let stack = Stack::start().await;
+    let anna = stack.verified("anna@example.com").await;
+    deployed(&stack, &anna, "acme").await;
+    let allocation: String = [("stage", "local"), ("host", "host_00000000000000000000000001")]
+        .iter()
+        .zip(1..)
+        .map(|((tag, value), n)| {
+            let field = format!("TagSpecification.1.Tag.{n}");
+            format!("&{field}.Key=tenantry%3A{tag}&{field}.Value={value}")
+        })
+        .collect();
+    let allocation = format!(
+        "Action=AllocateAddress&Version=2016-11-15&Domain=vpc&TagSpecification.1.ResourceType=elastic-ip{allocation}"
+    );
+    by_hand(&stack, "ec2", ("POST", "/"), allocation).await;
+    for domain in ["ghost.sites.localhost", "somebody-elses.example"] {
+        let identity = format!("Action=VerifyDomainIdentity&Version=2010-12-01&Domain={domain}");
+        by_hand(&stack, "ses", ("POST", "/"), identity).await;
+    }
+    // Another stage's zone, somebody else's, and one of ours.
+    for (name, reference) in [
+        ("staging.example", "tenantry-staging-evt_00000000000000000000000001"),
+        ("else.example", "by-hand"),
+        ("ghost.example", "tenantry-local-evt_00000000000000000000000002"),
+    ] {
+        let zone = format!(
+            "<CreateHostedZoneRequest xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\"><Name>{name}</Name>\
+             <CallerReference>{reference}</CallerReference></CreateHostedZoneRequest>"
+        );
+        by_hand(&stack, "route53", ("POST", "/2013-04-01/hostedzone"), zone).await;
+    }
+    stack.travel(1).await;
+    let orphans = stack.table("hosting").of_kind("orphan");
+    let mut found: Vec<_> =
+        orphans.iter().map(|one| format!("{} {}", one["what"], one["name"]).replace('"', "")).collect();
+    found.sort();
+    let address = stack.cloud().ec2().addresses().into_iter().find(|one| one.instance.is_none()).unwrap().id;
+    let zones = stack.cloud().route53().zones();
+    let zone = zones.iter().find(|zone| zone.name == "ghost.example.").unwrap();
+    let expected = [
+        format!("address {address}"),
+        "mail_domain ghost.sites.localhost".to_owned(),
+        format!("zone ghost.example {}", zone.id),
+    ];
+    assert_eq!(found, expected);
+}
+
+#[tokio::test]
+async fn what_somebody_changed_in_a_zone_is_asked_for_again() {
+    let stack = Stack::start().await;
+    let anna = stack.verified("anna@example.com").await;
+    deployed(&stack, &anna, "acme").await;
+    let zone = stack.cloud().route53().zones().remove(0).id;
+    let records = || stack.cloud().route53().records(&zone);
+    let said =
+        || -> Vec<_> { records().into_iter().map(|one| (one.name, one.kind, one.ttl, one.values)).collect() };
+    let (before, wanted) = (records(), said());
+    let address = before.iter().find(|record| record.kind == "A").unwrap();
+    let mut elsewhere = address.clone();
+    elsewhere.values = vec!["203.0.113.77".to_owned()];
+    crate::change_zone(&stack, "UPSERT", &elsewhere).await;
+    let policy = before.iter().find(|record| record.name.starts_with("_dmarc.")).unwrap();
+    crate::change_zone(&stack, "DELETE", policy).await;
+    assert_ne!(said(), wanted);
+    stack.travel(1).await;
+    let restored = async || said() == wanted;
+    stack.run_until("both are there again", crate::PATIENCE, restored).await;
+    let drifted =
+        stack.logs("reconcile_infrastructure").iter().any(|line| line.contains("\"RecordsDrifted\":[2"));
+    assert!(drifted, "an alarm counts them");
+    stack.travel(1).await;
+    assert!(stack.table("hosting").of_kind("orphan").is_empty());
+    audit::check(&stack).await;
+}
+
+#[tokio::test]
+async fn a_site_whose_name_leads_to_no_machine_is_found() {
+    let stack = Stack::start().await;
+    let anna = stack.verified("anna@example.com").await;
+    deployed(&stack, &anna, "acme").await;
+    let mut host = stack.table("hosting").of_kind("host").remove(0);
+    host["ip"] = json!("203.0.113.77");
+    stack.put_item("hosting", &host).await.unwrap();
+    stack.travel(1).await;
+    let orphans = stack.table("hosting").of_kind("orphan");
+    assert_eq!(
+        (orphans.len(), &orphans[0]["what"], &orphans[0]["name"]),
+        (1, &json!("record"), &json!("acme.sites.localhost A"))
+    );
 }
 
 #[tokio::test]

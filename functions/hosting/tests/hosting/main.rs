@@ -97,11 +97,16 @@ fn as_owner(stack: &Stack, service: &str, method: &str, path: &str) -> ::http::r
     request.header("x-amz-date", "20260101T000000Z").header("authorization", signed)
 }
 
-/// A call to S3 by hand.
-async fn s3(stack: &Stack, method: &str, path: &str, body: &'static str) {
-    let request = as_owner(stack, "s3", method, path).body(body.into()).unwrap();
+/// A call to AWS by hand.
+async fn by_hand(stack: &Stack, service: &str, (method, path): (&str, &str), body: String) {
+    let request = as_owner(stack, service, method, path).body(body.into()).unwrap();
     let answer = stack.cloud().handle(request).await;
-    assert!(answer.status().is_success(), "{method} {path}: {}", answer.status());
+    assert!(answer.status().is_success(), "{method} {path}: {} {:?}", answer.status(), answer.body());
+}
+
+/// A call to S3 by hand.
+async fn s3(stack: &Stack, method: &str, path: &str, body: &str) {
+    by_hand(stack, "s3", (method, path), body.to_owned()).await;
 }
 
 /// A change of the zone of sites by hand, past the product.
@@ -123,9 +128,7 @@ async fn change_zone(stack: &Stack, action: &str, record: &local::aws::route53::
         record.ttl.unwrap_or(60)
     );
     let path = format!("/2013-04-01/hostedzone/{zone}/rrset");
-    let request = as_owner(stack, "route53", "POST", &path).body(body.into()).unwrap();
-    let answer = stack.cloud().handle(request).await;
-    assert!(answer.status().is_success(), "{action} {}: {:?}", record.name, answer.body());
+    by_hand(stack, "route53", ("POST", &path), body).await;
 }
 
 /// An item of the area's table, null if there is none.

@@ -1,6 +1,6 @@
 //! Records that the product keeps in Route 53: which a site needs, and the queue of changes to them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -74,6 +74,17 @@ pub struct RecordSet {
 impl RecordSet {
     fn new(name: String, kind: RecordType, ttl_secs: u64, value: String) -> Self {
         Self { name, kind, ttl_secs, values: vec![value] }
+    }
+
+    /// Whether resolvers learn the same from both: values have no order, and the last dot of a name says nothing.
+    #[must_use]
+    pub fn says_what(&self, other: &Self) -> bool {
+        let said = |set: &Self| -> BTreeSet<String> {
+            let names = matches!(set.kind, RecordType::Cname | RecordType::Mx);
+            let plain = |value: &String| value.trim_end_matches('.').to_ascii_lowercase();
+            set.values.iter().map(|value| if names { plain(value) } else { value.clone() }).collect()
+        };
+        self.ttl_secs == other.ttl_secs && said(self) == said(other)
     }
 }
 
@@ -357,6 +368,26 @@ pub struct DnsChangeRejected {
     pub reason: String,
 }
 
+/// `hosting.record_drifted`: Route 53 had something else than what is wanted, by nobody's wish. It is asked for again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RecordDrifted {
+    /// In which zone.
+    pub zone: String,
+    /// Of which site; absent for what a customer keeps in a domain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<SiteId>,
+    /// Which record.
+    pub name: String,
+    /// Its type.
+    pub record_type: RecordType,
+    /// The values that were there; none when the record was gone.
+    pub found: Vec<String>,
+}
+
+impl Event for RecordDrifted {
+    const TYPE: &'static str = "hosting.record_drifted";
+}
+
 impl Event for DnsChangesQueued {
     const TYPE: &'static str = "hosting.dns_changes_queued";
 }
@@ -402,6 +433,24 @@ mod tests {
                 "_dmarc.acme.sites.example TXT \"v=DMARC1; p=quarantine; adkim=r; aspf=r\"",
             ]
         );
+    }
+
+    #[test]
+    fn a_record_says_the_same_in_any_order_and_not_for_another_time() {
+        let set = |kind, values: &[&str]| RecordSet {
+            name: "acme.example".to_owned(),
+            kind,
+            ttl_secs: 60,
+            values: values.iter().map(|value| (*value).to_owned()).collect(),
+        };
+        let two = set(RecordType::A, &["203.0.113.1", "203.0.113.2"]);
+        assert!(two.says_what(&set(RecordType::A, &["203.0.113.2", "203.0.113.1"])));
+        assert!(!two.says_what(&set(RecordType::A, &["203.0.113.1"])));
+        assert!(!two.says_what(&RecordSet { ttl_secs: 61, ..two.clone() }));
+        let alias = set(RecordType::Cname, &["Shop.example."]);
+        assert!(alias.says_what(&set(RecordType::Cname, &["shop.example"])));
+        let text = set(RecordType::Txt, &["\"Proof.\""]);
+        assert!(!text.says_what(&set(RecordType::Txt, &["\"proof.\""])), "texts are what they are");
     }
 
     #[test]

@@ -22,10 +22,16 @@ pub struct Orphan {
 pub enum OrphanKind {
     /// A machine: it costs by the hour.
     Instance,
+    /// An Elastic IP: it costs by the hour, and the account may have few.
+    Address,
     /// A bucket: it costs by what is in it.
     Bucket,
-    /// A record: whoever gets the address it leads to gets the name's visitors.
+    /// A zone in Route 53: it costs by the month.
+    Zone,
+    /// A record that nobody wants, or that leads to none of our machines: whoever gets the address gets the name's visitors.
     Record,
+    /// A mail domain in SES: whoever has its keys can write in its name.
+    MailDomain,
 }
 
 impl OrphanKind {
@@ -34,8 +40,11 @@ impl OrphanKind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Instance => "instance",
+            Self::Address => "address",
             Self::Bucket => "bucket",
+            Self::Zone => "zone",
             Self::Record => "record",
+            Self::MailDomain => "mail_domain",
         }
     }
 }

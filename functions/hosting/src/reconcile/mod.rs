@@ -1,9 +1,12 @@
-//! The daily look for what the product has lost sight of: machines, buckets and records without an owner, rooms that do not
-//! add up. It reports and takes nothing away: what is nobody's is looked at by people first.
+//! The daily look for what the product has lost sight of: machines, addresses, buckets, zones, records and mail domains
+//! without an owner, rooms that do not add up, and records that are not as they are wanted. What is nobody's is reported and
+//! looked at by people first; a record that somebody changed is asked for again.
+
+mod zones;
 
 use std::collections::BTreeSet;
 
-use aws_sdk_route53::types::RrType;
+use aws_sdk_ses::types::IdentityType;
 use domain::SiteId;
 use domain::hosting::bucket;
 use domain::hosting::orphan::{Orphan, OrphanKind};
@@ -34,32 +37,36 @@ struct Settings {
 pub async fn look(app: &App, origin: &Origin) -> Result<()> {
     let settings: Settings = app.config()?;
     let store = HostingOfAll::of(app);
-    let mut found = Vec::new();
-    found.extend(machines(app, &store, &settings).await?);
+    let mut found = machines(app, &store, &settings).await?;
     found.extend(buckets(app, &store, &settings).await?);
-    found.extend(records(app, &store, &settings).await?);
+    found.extend(mail_domains(app, &store, &settings).await?);
+    let zones = zones::look(app, &store, &settings, origin).await?;
+    found.extend(zones.orphans);
     for (kind, name) in &found {
         store.saw_orphan(&Orphan::new(*kind, name, origin.now), origin).await?;
     }
     store.forget_orphans(&found).await?;
     app.count("OrphansFound", found.len() as u64);
+    app.count("RecordsDrifted", zones.drifted);
     app.count("RoomsThatDoNotAddUp", rooms(&store, &settings).await?);
     Ok(())
 }
 
 type Found = Vec<(OrphanKind, String)>;
 
-/// Instances with our tag whose host is unknown or ended.
+/// Instances and Elastic IPs with our tag whose host is unknown or ended.
 async fn machines(app: &App, store: &HostingOfAll, settings: &Settings) -> Result<Found> {
-    let filters: [(&str, &[&str]); 2] = [
-        (STAGE_TAG, &[settings.stage.as_str()]),
-        ("instance-state-name", &["pending", "running", "stopped"]),
-    ];
+    let ec2 = Ec2::new(app);
+    let ours: (&str, &[&str]) = (STAGE_TAG, &[settings.stage.as_str()]);
+    let there = ("instance-state-name", &["pending", "running", "stopped"][..]);
+    let instances = ec2.describe_instances(&[], &[ours, there]).await?;
+    let instances = instances.into_iter().map(|one| (OrphanKind::Instance, one.id, one.tags));
+    let addresses = ec2.describe_addresses(&[ours]).await?;
+    let addresses = addresses.into_iter().map(|one| (OrphanKind::Address, one.id, one.tags));
     let mut found = Vec::new();
-    for instance in Ec2::new(app).describe_instances(&[], &filters).await? {
-        let host = instance.tags.get(HOST_TAG).and_then(|id| id.parse().ok());
-        let known = match host {
-            Some(id) => match store.host(id).await {
+    for (kind, id, tags) in instances.chain(addresses) {
+        let known = match tags.get(HOST_TAG).and_then(|id| id.parse().ok()) {
+            Some(host) => match store.host(host).await {
                 Ok(host) => host.state != HostState::Terminated,
                 Err(Error::NotFound) => false,
                 Err(error) => return Err(error),
@@ -67,7 +74,7 @@ async fn machines(app: &App, store: &HostingOfAll, settings: &Settings) -> Resul
             None => false,
         };
         if !known {
-            found.push((OrphanKind::Instance, instance.id));
+            found.push((kind, id));
         }
     }
     Ok(found)
@@ -105,32 +112,23 @@ async fn has_owner(store: &HostingOfAll, prefix: &str, name: &str) -> Result<boo
     }
 }
 
-/// Records in the zone of sites that the product does not keep: where they lead, somebody else may come to be.
-async fn records(app: &App, store: &HostingOfAll, settings: &Settings) -> Result<Found> {
-    let client = aws_sdk_route53::Client::new(app.aws());
-    let zone = settings.sites_domain.as_str();
-    let (mut found, mut name, mut kind) = (Vec::new(), None, None::<RrType>);
+/// Mail domains under the sites' domain that are no site's. Of others nobody can tell whether they were made here.
+async fn mail_domains(app: &App, store: &HostingOfAll, settings: &Settings) -> Result<Found> {
+    let client = aws_sdk_ses::Client::new(app.aws());
+    let under = format!(".{}", settings.sites_domain);
+    let (mut found, mut after) = (Vec::new(), None);
     loop {
-        let call = client.list_resource_record_sets().hosted_zone_id(&settings.sites_zone_id);
-        let page = call.set_start_record_name(name).set_start_record_type(kind).send().await;
-        let page = page.map_err(|error| Error::aws("route53", error))?;
-        for set in page.resource_record_sets() {
-            let fqdn = set.name().trim_end_matches('.');
-            if fqdn == zone {
-                continue;
-            }
-            let known = store.records_under(zone, fqdn).await?;
-            let kept = known.iter().any(|record| {
-                record.record.name == fqdn && record.record.kind.as_str() == set.r#type().as_str()
-            });
-            if !kept {
-                found.push((OrphanKind::Record, format!("{fqdn} {}", set.r#type().as_str())));
+        let call = client.list_identities().identity_type(IdentityType::Domain).set_next_token(after);
+        let page = call.send().await.map_err(|error| Error::aws("ses", error))?;
+        for domain in page.identities.into_iter().filter(|domain| domain.ends_with(&under)) {
+            if !store.is_mail_domain(&domain).await? {
+                found.push((OrphanKind::MailDomain, domain));
             }
         }
-        if !page.is_truncated {
+        after = page.next_token;
+        if after.is_none() {
             return Ok(found);
         }
-        (name, kind) = (page.next_record_name, page.next_record_type);
     }
 }
 

@@ -1,0 +1,175 @@
+//! Whether Route 53 has what the product wants, and nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_route53::Client;
+use aws_sdk_route53::types::{HostedZone, ResourceRecordSet, RrType};
+use domain::hosting::dns::{RecordDrifted, RecordState};
+use domain::hosting::orphan::OrphanKind;
+use domain::hosting::{DnsAction, ManagedRecord, RecordType};
+use platform::store::Stored;
+use platform::{App, Error, Origin, Result};
+
+use super::{Found, Settings};
+use crate::store::zones;
+use crate::{HostingOfAll, capacity, dns, domains};
+
+/// The most record sets that Route 53 lists at once.
+const PAGE: i32 = 300;
+
+/// What a look at every zone found.
+pub(super) struct Zones {
+    pub orphans: Found,
+    /// Records that are asked for again.
+    pub drifted: u64,
+}
+
+/// Looks at the zone of sites and at those of customers.
+pub(super) async fn look(
+    app: &App,
+    store: &HostingOfAll,
+    settings: &Settings,
+    origin: &Origin,
+) -> Result<Zones> {
+    let mut addresses = BTreeSet::new();
+    for pool in capacity::pools(&settings.aws_region) {
+        addresses.extend(store.hosts(&pool).await?.into_iter().filter_map(|host| host.value.ip));
+    }
+    let found = Zones { orphans: Vec::new(), drifted: 0 };
+    let mut look = Look { store, client: Client::new(app.aws()), origin, addresses, found };
+    look.zone(&settings.sites_domain, &settings.sites_zone_id).await?;
+    look.customers_zones(&settings.stage).await?;
+    Ok(look.found)
+}
+
+/// A record set's name and type.
+type Name = (String, RecordType);
+
+struct Look<'a> {
+    store: &'a HostingOfAll,
+    client: Client,
+    origin: &'a Origin,
+    /// Of our machines.
+    addresses: BTreeSet<String>,
+    found: Zones,
+}
+
+impl Look<'_> {
+    /// Zones that were made for customers' domains: those that no domain has, and what is in the others.
+    async fn customers_zones(&mut self, stage: &str) -> Result<()> {
+        let mut after = None;
+        loop {
+            let page = self.client.list_hosted_zones().set_marker(after).send().await;
+            let page = page.map_err(|error| Error::aws("route53", error))?;
+            let ours = |zone: &&HostedZone| domains::is_made_here(&zone.caller_reference, stage);
+            for zone in page.hosted_zones.iter().filter(ours) {
+                let (name, id) = (dns::plain(&zone.name), domains::plain(&zone.id));
+                match self.store.zone(&name).await? {
+                    // Its worker takes away what is in it.
+                    Some(kept) if kept.ends => {}
+                    Some(kept) if kept.zone_id.as_ref() == Some(&id) => self.zone(&name, &id).await?,
+                    // It is being made.
+                    Some(kept) if kept.org.is_some() && kept.zone_id.is_none() => {}
+                    _ => self.found.orphans.push((OrphanKind::Zone, format!("{name} {id}"))),
+                }
+            }
+            after = page.next_marker;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// What a zone has beside what is kept of it.
+    async fn zone(&mut self, zone: &str, id: &str) -> Result<()> {
+        let mut wanted = self.wanted(zone).await?;
+        let lost = wanted.iter().filter(|(_, record)| self.is_lost(record));
+        let lost = lost.map(|((name, kind), _)| (OrphanKind::Record, format!("{name} {}", kind.as_str())));
+        self.found.orphans.extend(lost.collect::<Vec<_>>());
+        let (mut name, mut kind) = (None, None::<RrType>);
+        loop {
+            let call = self.client.list_resource_record_sets().hosted_zone_id(id).max_items(PAGE);
+            let page = call.set_start_record_name(name).set_start_record_type(kind).send().await;
+            let page = page.map_err(|error| Error::aws("route53", error))?;
+            for set in &page.resource_record_sets {
+                self.record(zone, set, &mut wanted).await?;
+            }
+            if !page.is_truncated {
+                break;
+            }
+            (name, kind) = (page.next_record_name, page.next_record_type);
+        }
+        // What is left was in no page.
+        for record in wanted.into_values() {
+            self.restore(&record, Vec::new()).await?;
+        }
+        Ok(())
+    }
+
+    /// The records that every name server should have.
+    async fn wanted(&self, zone: &str) -> Result<BTreeMap<Name, Stored<ManagedRecord>>> {
+        let kept = self.store.records_under(zone, zone).await?.into_iter();
+        let there = kept.filter(|one| one.state == RecordState::Insync && one.action == DnsAction::Upsert);
+        Ok(there.map(|one| ((one.record.name.clone(), one.record.kind), one)).collect())
+    }
+
+    /// Whether a site's name leads to none of our machines.
+    fn is_lost(&self, record: &ManagedRecord) -> bool {
+        let ours = record.record.values.iter().all(|value| self.addresses.contains(value));
+        record.record.kind == RecordType::A && record.site.is_some() && !ours
+    }
+
+    /// A record set that the zone has; what is wanted of it is taken out of `wanted`.
+    async fn record(
+        &mut self,
+        zone: &str,
+        set: &ResourceRecordSet,
+        wanted: &mut BTreeMap<Name, Stored<ManagedRecord>>,
+    ) -> Result<()> {
+        let name = dns::plain(set.name());
+        if name == zone && matches!(set.r#type(), RrType::Ns | RrType::Soa) {
+            return Ok(());
+        }
+        let Some(there) = dns::record_set(set) else { return self.unknown(zone, &name, set).await };
+        match wanted.remove(&(name.clone(), there.kind)) {
+            Some(record) if record.record.says_what(&there) => Ok(()),
+            Some(record) => self.restore(&record, there.values).await,
+            // It may be on its way, or have come since.
+            None => self.unknown(zone, &name, set).await,
+        }
+    }
+
+    /// A record set that was not wanted when the look began.
+    async fn unknown(&mut self, zone: &str, name: &str, set: &ResourceRecordSet) -> Result<()> {
+        let kind = set.r#type().as_str();
+        let known = self.store.records_under(zone, name).await?;
+        if !known.iter().any(|one| one.record.name == name && one.record.kind.as_str() == kind) {
+            self.found.orphans.push((OrphanKind::Record, format!("{name} {kind}")));
+        }
+        Ok(())
+    }
+
+    /// Asks for a record again, unless there was another wish about it since.
+    async fn restore(&mut self, record: &Stored<ManagedRecord>, found: Vec<String>) -> Result<()> {
+        let now = self.store.record_of(&record.zone, &record.record).await?;
+        let Some(now) = now.filter(|now| now.value == record.value) else { return Ok(()) };
+        let drifted = RecordDrifted {
+            zone: record.zone.clone(),
+            site: record.site,
+            name: record.record.name.clone(),
+            record_type: record.record.kind,
+            found,
+        };
+        let again = now.value.clone().wished_again(self.origin.now);
+        let wake = zones::wake(&record.zone, self.origin);
+        let [wish, change] = zones::wish(&again, Some(&now), self.origin, Some(wake));
+        let told = self.origin.event(record.org, &drifted);
+        match self.store.table().transact([wish.event(told), change]).await {
+            Ok(()) => self.found.drifted += 1,
+            // Somebody wished something else in this moment.
+            Err(Error::Conflict) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+}
