@@ -121,7 +121,7 @@ async fn until_over(stack: &Stack, operation: &Value) {
 }
 
 /// The same person with a fresh session.
-async fn again(stack: &Stack, client: &Client) -> Client {
+pub(crate) async fn again(stack: &Stack, client: &Client) -> Client {
     let fresh = stack.client();
     let body = json!({"email": client.email(), "password": PASSWORD});
     let session = fresh.post("/v1/auth/login", body).await.expect(200);
