@@ -88,13 +88,12 @@ fn corrected(
 /// A quote's change is made, or given up: others can be decided.
 async fn changed(calls: &Calls<'_>, op: &StripeOp) -> Result<Vec<Write>> {
     let Ok(id) = op.entity.parse::<QuoteId>() else { return Ok(Vec::new()) };
-    let quote = calls.billing.quote(id).await?;
-    let subscription = calls.billing.subscription(quote.product).await?;
-    if subscription.changing != Some(id) {
-        return Ok(Vec::new());
-    }
-    let over = Subscription { changing: None, ..subscription.value.clone() };
-    Ok(vec![Write::replace(&subscription, &over)])
+    let all = calls.billing.subscriptions().await?;
+    let over = all.iter().filter(|stored| stored.changing == Some(id)).map(|stored| {
+        let over = Subscription { changing: None, ..stored.value.clone() };
+        Write::replace(stored, &over)
+    });
+    Ok(over.collect())
 }
 
 /// What was kept for a refund is free again: it has gone back, or does not.
