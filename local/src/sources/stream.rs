@@ -59,14 +59,15 @@ pub async fn poll(core: Arc<Core>, function: Function, source: StreamSource) {
         source,
     };
     let mut writes = core.cloud.dynamodb().writes();
+    let table = reading.source.table.clone();
     loop {
-        writes.borrow_and_update();
+        let seen = writes.borrow_and_update().of(&table);
         let busy = core.activity.begin();
         let worked = reading.take(&core).await;
         drop(busy);
         if !worked {
             // The sender lives in the cloud, which the core keeps.
-            let _ = writes.changed().await;
+            let _ = writes.wait_for(|written| written.of(&table) != seen).await;
         }
     }
 }

@@ -70,6 +70,16 @@ impl<'a> Skim<'a> {
         serde_json::from_slice(body).unwrap_or_default()
     }
 
+    /// The tables that it names.
+    fn tables(&self) -> impl Iterator<Item = &str> {
+        let in_transaction =
+            self.transact_items.iter().flat_map(BTreeMap::values).map(|named| &*named.table_name);
+        let named = self.table_name.iter().map(|name| &**name).chain(in_transaction);
+        let named = named.chain(self.request_items.keys().map(|name| &**name));
+        // A table can be named by its ARN.
+        named.map(|name| name.rsplit('/').next().unwrap_or(name))
+    }
+
     /// The rights that AWS asks for: those of the single actions inside a transaction, one per table in a batch.
     fn needs(&self, operation: &str, arn_prefix: &str) -> Vec<Needed> {
         let arn = |table: &str| format!("{arn_prefix}{}", table.rsplit('/').next().unwrap_or(table));
@@ -156,7 +166,7 @@ impl DynamoDb {
                 units = consumed(operation, &answer);
             }
             if is_write(operation) {
-                self.ring();
+                self.wrote(Skim::of(body).tables());
             }
         }
         if !metered {

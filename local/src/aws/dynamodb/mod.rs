@@ -7,6 +7,7 @@ mod endpoint;
 mod stream;
 mod tables;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -48,7 +49,24 @@ pub struct DynamoDb {
     account: String,
     /// How far each reader of a stream has come.
     positions: Shelf<String>,
-    written: watch::Sender<u64>,
+    written: watch::Sender<Writes>,
+    streams: stream::Streams,
+}
+
+/// How often each table was written to.
+#[derive(Debug, Default)]
+pub struct Writes {
+    by_table: BTreeMap<String, u64>,
+    /// Writes of which nobody knows the table.
+    anywhere: u64,
+}
+
+impl Writes {
+    /// How often a table may have been written to: as long as this stays, its stream does too.
+    #[must_use]
+    pub fn of(&self, table: &str) -> u64 {
+        self.by_table.get(table).copied().unwrap_or(0) + self.anywhere
+    }
 }
 
 struct Side {
@@ -106,7 +124,8 @@ impl DynamoDb {
             region: region.to_owned(),
             account: account.to_owned(),
             positions: Shelf::open(documents, "stream-position")?,
-            written: watch::Sender::new(0),
+            written: watch::Sender::default(),
+            streams: stream::Streams::default(),
         })
     }
 
@@ -120,14 +139,22 @@ impl DynamoDb {
         format!("arn:aws:dynamodb:{}:{}:table/", self.region, self.account)
     }
 
-    /// Rings at every write to any table; for the poller of the streams.
+    /// Tells of every write to any table; for the pollers of the streams.
     #[must_use]
-    pub fn writes(&self) -> watch::Receiver<u64> {
+    pub fn writes(&self) -> watch::Receiver<Writes> {
         self.written.subscribe()
     }
 
-    fn ring(&self) {
-        self.written.send_modify(|count| *count += 1);
+    /// A table was written to; any, if nobody knows which.
+    fn wrote<'a>(&self, tables: impl IntoIterator<Item = &'a str>) {
+        self.written.send_modify(|written| {
+            let mut named = false;
+            for table in tables {
+                *written.by_table.entry(table.to_owned()).or_default() += 1;
+                named = true;
+            }
+            written.anywhere += u64::from(!named);
+        });
     }
 
     /// All items of a table as plain JSON, in key order; for the page and for tests.
@@ -167,7 +194,7 @@ impl DynamoDb {
         let item = stored_value(item)["M"].take();
         let request = serde_json::from_value(json!({"TableName": table, "Item": item}))?;
         self.database.put_item(request).map_err(refused)?;
-        self.ring();
+        self.wrote([table]);
         Ok(())
     }
 
@@ -196,7 +223,7 @@ impl DynamoDb {
         let count = swept.ok_or_else(|| Error::new("the sweep of expired items did not finish"))??;
         drop(side);
         if count > 0 {
-            self.ring();
+            self.wrote([]);
         }
         Ok(count)
     }

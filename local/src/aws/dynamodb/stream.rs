@@ -1,11 +1,35 @@
 //! Reading a table's stream in process, in the shape Lambda hands to a function.
 
+use std::collections::HashMap;
+use std::sync::Mutex;
+
 use dynoxide::actions::get_records::GetRecordsRequest;
 use dynoxide::streams;
 use serde_json::Value;
 
 use super::super::answer::AwsError;
 use super::{DynamoDb, refused};
+use crate::lambda::lock;
+
+/// What is known of streams without reading them.
+#[derive(Default)]
+pub(super) struct Streams {
+    /// By table.
+    arns: Mutex<HashMap<String, String>>,
+    /// Where each table's stream had nothing more, and how often the table was written to until then.
+    drained: Mutex<HashMap<String, (Option<String>, u64)>>,
+}
+
+impl Streams {
+    fn is_drained(&self, table: &str, after: Option<&str>, written: u64) -> bool {
+        let drained = lock(&self.drained);
+        drained.get(table).is_some_and(|(place, then)| place.as_deref() == after && *then == written)
+    }
+
+    fn drain(&self, table: &str, after: Option<&str>, written: u64) {
+        lock(&self.drained).insert(table.to_owned(), (after.map(str::to_owned), written));
+    }
+}
 
 impl DynamoDb {
     /// The records of a table's stream after a sequence number, oldest first, as in Lambda's event.
@@ -15,9 +39,13 @@ impl DynamoDb {
     /// # Errors
     /// When the table has no stream.
     pub fn records(&self, table: &str, after: Option<&str>, limit: usize) -> Result<Vec<Value>, AwsError> {
-        let arn = self.stream_arn(table).ok_or_else(|| {
+        let arn = self.stream_of(table).ok_or_else(|| {
             AwsError::bad("ResourceNotFoundException", format!("The table {table} has no stream."))
         })?;
+        let seen = self.written.borrow().of(table);
+        if self.streams.is_drained(table, after, seen) {
+            return Ok(Vec::new());
+        }
         let mut position = after.and_then(stored).unwrap_or(0);
         let mut records = Vec::new();
         while records.len() < limit {
@@ -41,7 +69,21 @@ impl DynamoDb {
                 records.push(record);
             }
         }
+        if records.is_empty() {
+            self.streams.drain(table, after, seen);
+        }
         Ok(records)
+    }
+
+    /// The ARN of a table's stream, which stays what it is: a look at the table counts all that is in it.
+    fn stream_of(&self, table: &str) -> Option<String> {
+        let mut known = lock(&self.streams.arns);
+        if let Some(arn) = known.get(table) {
+            return Some(arn.clone());
+        }
+        let arn = self.stream_arn(table)?;
+        known.insert(table.to_owned(), arn.clone());
+        Some(arn)
     }
 
     /// Where a reader of a table's stream has come to: the sequence number it has dealt with last.
