@@ -201,6 +201,19 @@ async fn reading_the_list_goes_on_where_it_was_ended() {
 }
 
 #[tokio::test]
+async fn a_time_of_many_events_is_read_in_parts() {
+    const MANY: usize = 520;
+    let stack = Stack::start().await;
+    stack.stripe().webhooks().drop_all();
+    for _ in 0..MANY {
+        crate::buyers::at_stripe(&stack, "/v1/products", "name=Mug");
+    }
+    crate::after(&stack, 16 * 60).await;
+    let known = inbox(&stack);
+    assert_eq!(known.iter().filter(|event| event["event_type"] == "product.created").count(), MANY);
+}
+
+#[tokio::test]
 async fn what_cannot_be_compared_keeps_nothing_else_from_being() {
     let stack = Stack::start().await;
     let anna = buyer(&stack, "anna@example.com", COSTS).await;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::value::{Created, Deleted, List, Metadata, Page, identified, or_nothing};
-use super::{Stripe, StripeError, nothing, part};
+use super::{Pages, Stripe, StripeError, nothing, part};
 
 /// That something happened. The object in it is as it was then.
 #[derive(Debug, Clone, PartialEq)]
@@ -191,12 +191,9 @@ impl Events<'_> {
         self.0.get("/v1/events", filter).await
     }
 
-    /// All of them, newest first.
-    ///
-    /// # Errors
-    /// Stripe's refusals.
-    pub async fn all(self, filter: &EventFilter) -> Result<Vec<Event>, StripeError> {
-        self.0.all("/v1/events", filter).await
+    /// All of them, newest first, page by page.
+    pub fn pages(self, filter: &EventFilter) -> Pages<Event> {
+        self.0.pages("/v1/events", filter)
     }
 
     /// All that a thin event tells, as API v2 writes it.
