@@ -1,6 +1,6 @@
-//! Schedule `rate(1 day)`: look for machines, buckets and records without an owner, and for rooms that do not add up.
+//! Schedule `rate(1 day)`: look for what has no owner, for rooms that do not add up, and for records that somebody changed.
 //!
-//! It takes nothing away; what is found is told, and kept until it is gone.
+//! It takes nothing away: what is found is told, and kept until it is gone. A record that is not as it is wanted is asked for again.
 
 use hosting::reconcile;
 use platform::schedule::{self, Tick};

@@ -40,16 +40,18 @@ pub async fn look(app: &App, origin: &Origin) -> Result<()> {
     let mut found = machines(app, &store, &settings).await?;
     found.extend(buckets(app, &store, &settings).await?);
     found.extend(mail_domains(app, &store, &settings).await?);
-    let zones = zones::look(app, &store, &settings, origin).await?;
+    let (zones, done) = zones::look(app, &store, &settings, origin).await;
     found.extend(zones.orphans);
     for (kind, name) in &found {
         store.saw_orphan(&Orphan::new(*kind, name, origin.now), origin).await?;
     }
-    store.forget_orphans(&found).await?;
+    if done.is_ok() {
+        store.forget_orphans(&found).await?;
+    }
     app.count("OrphansFound", found.len() as u64);
     app.count("RecordsDrifted", zones.drifted);
     app.count("RoomsThatDoNotAddUp", rooms(&store, &settings).await?);
-    Ok(())
+    done
 }
 
 type Found = Vec<(OrphanKind, String)>;

@@ -24,22 +24,18 @@ pub(super) struct Zones {
     pub drifted: u64,
 }
 
-/// Looks at the zone of sites and at those of customers.
+/// Looks at the zone of sites and at those of customers. What was found until something failed counts.
 pub(super) async fn look(
     app: &App,
     store: &HostingOfAll,
     settings: &Settings,
     origin: &Origin,
-) -> Result<Zones> {
-    let mut addresses = BTreeSet::new();
-    for pool in capacity::pools(&settings.aws_region) {
-        addresses.extend(store.hosts(&pool).await?.into_iter().filter_map(|host| host.value.ip));
-    }
+) -> (Zones, Result<()>) {
     let found = Zones { orphans: Vec::new(), drifted: 0 };
-    let mut look = Look { store, client: Client::new(app.aws()), origin, addresses, found };
-    look.zone(&settings.sites_domain, &settings.sites_zone_id).await?;
-    look.customers_zones(&settings.stage).await?;
-    Ok(look.found)
+    let mut look =
+        Look { store, client: Client::new(app.aws()), origin, region: &settings.aws_region, found };
+    let done = look.all(settings).await;
+    (look.found, done)
 }
 
 /// A record set's name and type.
@@ -49,12 +45,16 @@ struct Look<'a> {
     store: &'a HostingOfAll,
     client: Client,
     origin: &'a Origin,
-    /// Of our machines.
-    addresses: BTreeSet<String>,
+    region: &'a str,
     found: Zones,
 }
 
 impl Look<'_> {
+    async fn all(&mut self, settings: &Settings) -> Result<()> {
+        self.zone(&settings.sites_domain, &settings.sites_zone_id).await?;
+        self.customers_zones(&settings.stage).await
+    }
+
     /// Zones that were made for customers' domains: those that no domain has, and what is in the others.
     async fn customers_zones(&mut self, stage: &str) -> Result<()> {
         let mut after = None;
@@ -83,9 +83,7 @@ impl Look<'_> {
     /// What a zone has beside what is kept of it.
     async fn zone(&mut self, zone: &str, id: &str) -> Result<()> {
         let mut wanted = self.wanted(zone).await?;
-        let lost = wanted.iter().filter(|(_, record)| self.is_lost(record));
-        let lost = lost.map(|((name, kind), _)| (OrphanKind::Record, format!("{name} {}", kind.as_str())));
-        self.found.orphans.extend(lost.collect::<Vec<_>>());
+        self.addresses(wanted.values()).await?;
         let (mut name, mut kind) = (None, None::<RrType>);
         loop {
             let call = self.client.list_resource_record_sets().hosted_zone_id(id).max_items(PAGE);
@@ -113,10 +111,21 @@ impl Look<'_> {
         Ok(there.map(|one| ((one.record.name.clone(), one.record.kind), one)).collect())
     }
 
-    /// Whether a site's name leads to none of our machines.
-    fn is_lost(&self, record: &ManagedRecord) -> bool {
-        let ours = record.record.values.iter().all(|value| self.addresses.contains(value));
-        record.record.kind == RecordType::A && record.site.is_some() && !ours
+    /// Sites' names that lead to none of our machines.
+    async fn addresses(&mut self, wanted: impl Iterator<Item = &Stored<ManagedRecord>>) -> Result<()> {
+        let of_sites = |one: &&Stored<ManagedRecord>| one.record.kind == RecordType::A && one.site.is_some();
+        let mut names = wanted.filter(of_sites).peekable();
+        if names.peek().is_none() {
+            return Ok(());
+        }
+        // Read after the records: a machine is there before a name leads to it.
+        let mut ours = BTreeSet::new();
+        for pool in capacity::pools(self.region) {
+            ours.extend(self.store.hosts(&pool).await?.into_iter().filter_map(|host| host.value.ip));
+        }
+        let lost = names.filter(|one| !one.record.values.iter().all(|value| ours.contains(value)));
+        self.found.orphans.extend(lost.map(|one| (OrphanKind::Record, format!("{} A", one.record.name))));
+        Ok(())
     }
 
     /// A record set that the zone has; what is wanted of it is taken out of `wanted`.
