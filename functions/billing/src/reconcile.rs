@@ -120,6 +120,8 @@ impl Night<'_> {
 
     /// Every living subscription, newest first; of those made before a moment, if the comparison before had no time for them.
     async fn subscriptions(&mut self, from: Option<Timestamp>) -> Result<()> {
+        // Until all are looked at, the next comparison begins no later.
+        self.run.continues_before = from;
         let created = from.map(|lte| Created { lte: Some(lte), ..Created::default() });
         let filter =
             SubscriptionFilter { status: Some("all".to_owned()), created, ..SubscriptionFilter::default() };
@@ -140,6 +142,7 @@ impl Night<'_> {
                 }
             }
         }
+        self.run.continues_before = None;
         Ok(())
     }
 

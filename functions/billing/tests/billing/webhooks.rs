@@ -22,6 +22,15 @@ fn event(id: &str, livemode: bool) -> Value {
     })
 }
 
+/// Somebody's subscription, after somebody wrote into the table that it is not paid.
+async fn tampered_with(stack: &Stack, whose: &Client) -> Value {
+    let mut tampered = crate::items(stack, whose, "subscription")[0].clone();
+    tampered["status"] = "past_due".into();
+    tampered.as_object_mut().unwrap().remove("event");
+    stack.put_item("billing", &tampered).await.unwrap();
+    tampered
+}
+
 /// Tells of a subscription of somebody's until its message is a dead letter.
 async fn tell_in_vain(stack: &Stack, id: &str, whose: &Client) {
     let mut event = event(id, false);
@@ -127,10 +136,7 @@ async fn an_event_that_cannot_be_worked_on_waits_for_people_and_others_pass() {
 async fn what_was_changed_by_hand_is_found_and_mended_at_night() {
     let stack = Stack::start().await;
     let anna = buyer(&stack, "anna@example.com", COSTS).await;
-    let mut tampered = crate::items(&stack, &anna, "subscription")[0].clone();
-    tampered["status"] = "past_due".into();
-    tampered.as_object_mut().unwrap().remove("event");
-    stack.put_item("billing", &tampered).await.unwrap();
+    let tampered = tampered_with(&stack, &anna).await;
     stack.advance(std::time::Duration::from_secs(24 * 3_600)).await;
     assert_eq!(crate::items(&stack, &anna, "subscription")[0]["status"], "active");
     let found = &stack.table("billing").of_kind("difference")[0];
@@ -217,10 +223,7 @@ async fn a_time_of_many_events_is_read_in_parts() {
 async fn what_cannot_be_compared_keeps_nothing_else_from_being() {
     let stack = Stack::start().await;
     let anna = buyer(&stack, "anna@example.com", COSTS).await;
-    let mut tampered = crate::items(&stack, &anna, "subscription")[0].clone();
-    tampered["status"] = "past_due".into();
-    tampered.as_object_mut().unwrap().remove("event");
-    stack.put_item("billing", &tampered).await.unwrap();
+    tampered_with(&stack, &anna).await;
 
     let faults = stack.faults();
     faults.on("reconcile_stripe", "stripe", "GET /v1/subscriptions/{id}").always().fail(400, "testing");
