@@ -62,8 +62,8 @@ impl Core {
                             continue;
                         }
                         let after = self.cloud.dynamodb().position(&reader, &source.table);
-                        let unread = self.cloud.dynamodb().records(&source.table, after.as_deref(), 1);
-                        if unread.is_ok_and(|records| !records.is_empty()) {
+                        let unread = self.cloud.dynamodb().is_unread(&source.table, after.as_deref());
+                        if unread.unwrap_or(false) {
                             return Some(format!(
                                 "{} has not read all changes of {}",
                                 function.verb, source.table

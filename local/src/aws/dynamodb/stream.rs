@@ -39,13 +39,35 @@ impl DynamoDb {
     /// # Errors
     /// When the table has no stream.
     pub fn records(&self, table: &str, after: Option<&str>, limit: usize) -> Result<Vec<Value>, AwsError> {
-        let arn = self.stream_of(table).ok_or_else(|| {
-            AwsError::bad("ResourceNotFoundException", format!("The table {table} has no stream."))
-        })?;
         let seen = self.written.borrow().of(table);
         if self.streams.is_drained(table, after, seen) {
             return Ok(Vec::new());
         }
+        let records = self.read(table, after, limit)?;
+        if records.is_empty() {
+            self.streams.drain(table, after, seen);
+        }
+        Ok(records)
+    }
+
+    /// Whether a table's stream has more after a sequence number. Wakes its readers if it has, and nobody told them: the
+    /// caller that wrote may have been killed in that moment.
+    ///
+    /// # Errors
+    /// When the table has no stream.
+    pub fn is_unread(&self, table: &str, after: Option<&str>) -> Result<bool, AwsError> {
+        let unread = !self.read(table, after, 1)?.is_empty();
+        let seen = self.written.borrow().of(table);
+        if unread && self.streams.is_drained(table, after, seen) {
+            self.wrote([table]);
+        }
+        Ok(unread)
+    }
+
+    fn read(&self, table: &str, after: Option<&str>, limit: usize) -> Result<Vec<Value>, AwsError> {
+        let arn = self.stream_of(table).ok_or_else(|| {
+            AwsError::bad("ResourceNotFoundException", format!("The table {table} has no stream."))
+        })?;
         let mut position = after.and_then(stored).unwrap_or(0);
         let mut records = Vec::new();
         while records.len() < limit {
@@ -68,9 +90,6 @@ impl DynamoDb {
                 record["eventSourceARN"] = Value::from(arn.as_str());
                 records.push(record);
             }
-        }
-        if records.is_empty() {
-            self.streams.drain(table, after, seen);
         }
         Ok(records)
     }
