@@ -1,5 +1,7 @@
 //! Upgrades that a bank wants confirmed, or declines: the old plan stays until they are paid, and 23 hours later they are dropped.
 
+use std::time::Duration;
+
 use local::Stack;
 use local::harness::Client;
 use serde_json::{Value, json};
@@ -15,6 +17,8 @@ fn plan(stack: &Stack, person: &Client) -> Value {
 async fn waiting(stack: &Stack, card: &str) -> (Client, Value) {
     let anna = buyer(stack, "anna@example.com", LAUNCH).await;
     pay_with(stack, &anna, card).await;
+    // Invoices are listed by the second they are of: the upgrade's is not of the purchase's.
+    stack.advance(Duration::from_secs(60)).await;
     let quote = quoted(&anna, GROWTH, 1).await;
     let answer = take(&anna, &quote).await.ok();
     assert_eq!((&answer["plan"], &answer["status"]), (&json!("launch"), &json!("active")), "{answer}");
