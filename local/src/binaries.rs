@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use domain::Timestamp;
+
 use crate::template::Model;
 use crate::{Context, Error, Result};
 
@@ -18,6 +20,16 @@ pub fn workspace() -> PathBuf {
 #[must_use]
 pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Where a stack's time is wanted to begin: `TENANTRY_STARTS_AT`, as in `2027-01-31T23:58:00Z`. A date that is still to come
+/// is tried by it before it comes.
+///
+/// # Errors
+/// When it is no moment.
+pub fn starts_at() -> Result<Option<Timestamp>> {
+    let moment = variable("TENANTRY_STARTS_AT").map(|text| text.parse());
+    moment.transpose().context("reading TENANTRY_STARTS_AT")
 }
 
 /// The folder of the functions' binaries, built if they are out of date; `TENANTRY_BINARIES` names one that is ready.

@@ -12,7 +12,7 @@ use crate::template::model::Trigger;
 use crate::{Context, Error, Result};
 
 /// By real time: work that takes longer than this hangs.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 /// In real time, machines come up and go down without telling the clock when.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// How often old stream records are dropped.

@@ -127,7 +127,14 @@ fn options(arguments: &Arguments, aloud: bool) -> Result<Options> {
     if let Some(folder) = data.as_ref().filter(|folder| arguments.fresh && folder.exists()) {
         std::fs::remove_dir_all(folder).context(format!("forgetting {}", folder.display()))?;
     }
-    Ok(Options { workspace, data, port: Some(arguments.port), real_time: true, aloud })
+    Ok(Options {
+        workspace,
+        data,
+        port: Some(arguments.port),
+        real_time: true,
+        aloud,
+        starts_at: binaries::starts_at()?,
+    })
 }
 
 async fn run(arguments: &Arguments) -> Result<()> {

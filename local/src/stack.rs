@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use domain::Timestamp;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -45,6 +46,8 @@ pub struct Options {
     pub real_time: bool,
     /// The functions' logs and the build's output go to standard error.
     pub aloud: bool,
+    /// The moment the stack's time begins at, where that is still to come; `None` begins now.
+    pub starts_at: Option<Timestamp>,
 }
 
 /// What the parts of a stack need to know.
@@ -184,6 +187,9 @@ impl Running {
         let clock = Clock::new(Some(clock_file.clone()));
         // Functions read the file from their first invocation on.
         clock.advance(Duration::ZERO).context("writing the clock's file")?;
+        if let Some(moment) = options.starts_at {
+            clock.advance_to(moment).context("writing the clock's file")?;
+        }
         let cloud = Cloud::open(CloudConfig {
             data: data.clone(),
             clock: clock.clone(),

@@ -14,29 +14,30 @@ use platform::{App, Error, Result};
 
 use crate::calls::Calls;
 use crate::store::BillingOfAll;
-use crate::store::keys::SHARDS;
+use crate::store::keys::{SHARDS, day};
 use crate::store::reconciliations::{Difference, Reconciliation};
 use crate::{inbox, project, send_usage};
 
-/// How far back the movements of money are compared: a run that failed is made good by the next.
-const COMPARED: Duration = Duration::from_secs(3 * 24 * 3_600);
+const DAY: Duration = Duration::from_secs(24 * 3_600);
+/// How far back the movements of money and the use are compared: a run that failed is made good by the next.
+const COMPARED_DAYS: u32 = 3;
 /// After this long nothing happens any more to a subscription that has ended.
 const LONG_OVER: Duration = Duration::from_secs(30 * 24 * 3_600);
 /// What the rest of a run may take.
 const ENOUGH: Duration = Duration::from_secs(30);
 
-/// Compares every living subscription and every open invoice that Stripe has, what moved its balance lately, and the use of
-/// the day before, and keeps what came of it. What fails for one of them is told, and keeps no other from being compared.
+/// Compares every living subscription and every open invoice that Stripe has, what moved its balance lately, and the use
+/// that arrived since the comparison before, and keeps what came of it. What fails for one of them is told, and keeps no other from being compared.
 ///
 /// # Errors
 /// What the first that failed did with, once the rest is done.
 pub async fn reconcile(app: &App, stripe: &Stripe, origin: &Origin) -> Result<Reconciliation> {
-    let date: String = origin.now.to_string().chars().take(10).collect();
     let all = BillingOfAll::of(app);
     let before = all.reconciliations(1, None).await?;
-    let from = before.values().next().and_then(|before| before.continues_before);
+    let before = before.items.first().map(|before| &before.value);
+    let from = before.and_then(|before| before.continues_before);
     let run = Reconciliation {
-        date,
+        date: day(origin.now),
         checked: 0,
         differing: 0,
         failed: 0,
@@ -46,7 +47,7 @@ pub async fn reconcile(app: &App, stripe: &Stripe, origin: &Origin) -> Result<Re
     let mut night = Night { app, stripe, all, origin, run, failure: None };
     let done = night.movements().await;
     night.go_on(done);
-    let done = night.used().await;
+    let done = night.used(before).await;
     night.go_on(done);
     let done = night.invoices().await;
     night.go_on(done);
@@ -103,15 +104,22 @@ impl Night<'_> {
         Err(Error::internal("the comparison has more to do than it has time"))
     }
 
-    /// The use of a day that ended.
-    async fn used(&mut self) -> Result<()> {
-        for shard in 0..SHARDS {
-            for (org, meter, used_on) in send_usage::arrived(&self.all, shard, self.origin).await? {
-                self.ensure_time()?;
-                let calls = self.calls(org);
-                let found = send_usage::compare(&calls, &meter, &used_on).await;
-                if let Some(found) = self.go_on(found) {
-                    self.differs(found).await?;
+    /// The use that arrived on yesterday, and on the days before it to which no comparison came.
+    async fn used(&mut self, before: Option<&Reconciliation>) -> Result<()> {
+        let whole = before.filter(|before| before.failed == 0);
+        for back in 1..=COMPARED_DAYS {
+            let arrived_on = day(self.origin.now - DAY * back);
+            let was_compared = whole.is_some_and(|whole| arrived_on < whole.date);
+            if was_compared && back > 1 {
+                break;
+            }
+            for shard in 0..SHARDS {
+                for (org, meter, used_on) in self.all.arrived_on(&arrived_on, shard).await? {
+                    self.ensure_time()?;
+                    let found = send_usage::compare(&self.calls(org), &meter, &used_on).await;
+                    if let Some(found) = self.go_on(found) {
+                        self.differs(found).await?;
+                    }
                 }
             }
         }
@@ -166,7 +174,7 @@ impl Night<'_> {
 
     /// What moved Stripe's balance since the comparison before the last.
     async fn movements(&mut self) -> Result<()> {
-        let created = Created { gte: Some(self.origin.now - COMPARED), ..Created::default() };
+        let created = Created { gte: Some(self.origin.now - DAY * COMPARED_DAYS), ..Created::default() };
         let filter = BalanceFilter { created: Some(created), ..BalanceFilter::default() };
         let mut pages = self.stripe.balance_transactions().pages(&filter);
         while let Some(page) = pages.next().await? {

@@ -1,9 +1,9 @@
 //! Telling Stripe what was used, once: a value is known to it by its identifier for a day, after which its sums are asked.
 
+use domain::Timestamp;
 use domain::billing::events::UsageSealed;
 use domain::billing::rollup::arrival;
 use domain::billing::{Arrival, Micro, Product, Rollup, RollupState, RollupTrigger, catalog};
-use domain::{OrgId, Timestamp};
 use platform::event::Origin;
 use platform::store::{Stored, again};
 use platform::stripe::meter::{NewMeterEvent, SummaryFilter};
@@ -13,7 +13,6 @@ use platform::{App, Error, Result};
 use crate::Billing;
 use crate::calls::Calls;
 use crate::meters;
-use crate::store::BillingOfAll;
 use crate::store::keys::day;
 use crate::store::reconciliations::Difference;
 
@@ -180,18 +179,6 @@ async fn sum(
         sum = sum.saturating_add(value);
     }
     Ok(sum)
-}
-
-/// What was used on a day of which use arrived the day before: whose, by which meter, on which day.
-///
-/// # Errors
-/// `unavailable`, `internal`.
-pub async fn arrived(
-    all: &BillingOfAll,
-    shard: u128,
-    origin: &Origin,
-) -> Result<Vec<(OrgId, String, String)>> {
-    all.arrived_on(&day(origin.now - DAY), shard).await
 }
 
 /// Holds a day's use by a meter against what Stripe has of it, as far as it can be compared already.

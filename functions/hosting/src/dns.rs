@@ -43,9 +43,12 @@ pub async fn work(app: &App, due: &ZoneDue, origin: &Origin) -> Result<()> {
     let store = HostingOfAll::of(app);
     let seen = store.zone(&due.zone).await?;
     let own = (due.zone == settings.sites_domain).then(|| settings.sites_zone_id.clone());
-    let customers = seen.as_ref().and_then(|seen| seen.zone_id.clone());
-    // A customer's zone that is gone has nothing to do: this is a wake-up that its end has overtaken.
-    let Some(zone_id) = own.or(customers) else { return Ok(()) };
+    match (&own, &seen) {
+        (Some(_), None) => store.begin_zone(&due.zone).await?,
+        // A customer's zone that is gone has nothing to do: this is a wake-up that its end has overtaken.
+        (None, seen) if seen.as_ref().is_none_or(|seen| seen.zone_id.is_none()) => return Ok(()),
+        _ => {}
+    }
     if let (Some(fence), Some(seen)) = (due.fence, seen)
         && fence != fence_of(&seen)
     {
@@ -58,6 +61,10 @@ pub async fn work(app: &App, due: &ZoneDue, origin: &Origin) -> Result<()> {
             Some(_) => Ok(()),
             None => app.queue("DNS_QUEUE").send(origin, None, due, WAKE_AGAIN).await,
         };
+    };
+    // Since it was seen, another may have taken the place of the one that ended.
+    let Some(zone_id) = own.or_else(|| stored.zone_id.clone()) else {
+        return store.leave_zone(&stored, &stored.value, &lease).await;
     };
     let poll = stored.next_at.is_none_or(|at| at <= origin.now);
     let zone = Courier { app, store: &store, client: Client::new(app.aws()), zone_id, origin };

@@ -57,6 +57,7 @@ impl Stack {
             port: None,
             real_time: false,
             aloud: binaries::variable("TENANTRY_LOGS").is_some(),
+            starts_at: binaries::starts_at()?,
         };
         let running = Running::start_with(options, folder).await?;
         let web = Web::new(format!("http://{}", running.core.settings.address));

@@ -115,6 +115,8 @@ impl Reading {
     }
 
     async fn deliver(&self, core: &Core, records: Vec<Value>) {
+        // Tables keep in real time when something was written, which the stack's clock leaves behind.
+        let since = core.clock.now();
         let mut waiting = vec![Batch { records, failures: 0 }];
         while let Some(mut batch) = waiting.pop() {
             let Some(failed_from) = self.try_once(core, &batch.records).await else { continue };
@@ -130,7 +132,7 @@ impl Reading {
                 waiting.push(Batch { records: second, failures: batch.failures });
                 waiting.push(Batch { records: first, failures: batch.failures });
             } else if self.source.retries.is_some_and(|retries| failures > retries)
-                || self.is_old(core, &rest)
+                || self.source.oldest.is_some_and(|oldest| core.clock.now().since(since) > oldest)
             {
                 self.give_up(core, &rest, failures).await;
             } else {
@@ -138,16 +140,6 @@ impl Reading {
                 waiting.push(Batch { records: rest, failures });
             }
         }
-    }
-
-    fn is_old(&self, core: &Core, records: &[Value]) -> bool {
-        let created =
-            records.first().and_then(|record| record["dynamodb"]["ApproximateCreationDateTime"].as_f64());
-        let created = created.map(|seconds| Timestamp::from_secs(seconds as i64));
-        self.source
-            .oldest
-            .zip(created)
-            .is_some_and(|(oldest, created)| core.clock.now().since(created) > oldest)
     }
 
     /// The index of the first record that failed; `None` when all went well.

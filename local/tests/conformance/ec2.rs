@@ -47,7 +47,7 @@ async fn run(served: &Served, token: &str, count: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn a_launch_is_seen_after_a_second_and_runs_after_two() {
-    let served = Served::start().await;
+    let served = Served::still().await;
     let user_data = base64::engine::general_purpose::STANDARD.encode("#!/bin/sh\nhello");
     let launched =
         call(&served, "RunInstances", &launch("t", "1", &[("UserData", &user_data)])).await.unwrap();
@@ -155,7 +155,7 @@ async fn instances_are_found_by_filter_and_by_page() {
 
 #[tokio::test]
 async fn a_terminated_instance_is_remembered_for_an_hour() {
-    let served = Served::start().await;
+    let served = Served::still().await;
     let id = run(&served, "t", "1").await.remove(0);
     served.advance(5);
     let ended = call(&served, "TerminateInstances", &[("InstanceId.1", &id)]).await.unwrap();
@@ -208,7 +208,7 @@ async fn machine_types_say_what_they_have() {
 
 #[tokio::test]
 async fn an_elastic_ip_leads_to_a_machine_until_either_goes() {
-    let served = Served::start().await;
+    let served = Served::still().await;
     let id = run(&served, "t", "1").await.remove(0);
     let tags = [
         ("Domain", "vpc"),

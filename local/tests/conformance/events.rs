@@ -19,7 +19,7 @@ fn open_policy(arn: &str) -> Value {
 
 /// A bus whose rule delivers to the queue `q`.
 async fn start() -> (Served, Client) {
-    let served = Served::start().await;
+    let served = Served::still().await;
     let client = Client::new(&served.config());
     let sqs = served.cloud.sqs();
     sqs.create_queue("q", &Map::new()).unwrap();

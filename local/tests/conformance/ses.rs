@@ -11,7 +11,7 @@ use crate::route53::{batch, record};
 use crate::served::{Served, code};
 
 async fn start() -> (Served, Client) {
-    let served = Served::start().await;
+    let served = Served::still().await;
     let client = Client::new(&served.config());
     (served, client)
 }

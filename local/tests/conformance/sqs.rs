@@ -149,7 +149,8 @@ async fn a_long_poll_ends_with_the_first_message_or_with_its_time() {
 
 #[tokio::test]
 async fn a_message_that_is_not_deleted_comes_again() {
-    let (served, client) = start().await;
+    let served = Served::still().await;
+    let client = Client::new(&served.config());
     let url = queue(&client, "q", &[(Attribute::VisibilityTimeout, "30")]).await;
     send(&client, &url, "m").await;
     assert_eq!(receive(&client, &url, 1).await.len(), 1);

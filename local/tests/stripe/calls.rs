@@ -3,7 +3,6 @@
 use http::Method;
 use local::aws::When;
 use serde_json::json;
-use std::time::Duration;
 
 use crate::served::{Served, id};
 
@@ -73,13 +72,15 @@ async fn a_key_makes_a_call_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_calls_with_one_key_exclude_each_other() {
     let served = Served::start().await;
-    served.cloud.faults().on("root", "stripe", "POST /v1/customers").delay(Duration::from_millis(300));
+    let first = served.cloud.faults().on("root", "stripe", "POST /v1/customers").hold();
     let form = [("email", "anna@example.com")];
-    let (one, other) =
-        tokio::join!(served.keyed("k", "/v1/customers", &form), served.keyed("k", "/v1/customers", &form));
-    let mut statuses = [one.status, other.status];
-    statuses.sort_unstable();
-    assert_eq!(statuses, [200, 409]);
+    let (one, other) = tokio::join!(served.keyed("k", "/v1/customers", &form), async {
+        first.reached().await;
+        let other = served.keyed("k", "/v1/customers", &form).await;
+        first.let_go();
+        other
+    });
+    assert_eq!((one.status, other.status), (200, 409));
     assert_eq!(served.stripe.objects("customer").len(), 1);
 }
 

@@ -18,7 +18,8 @@ async fn an_upgrade_is_prorated_to_the_second_as_previewed() {
     let (subscription, _) = served.subscription("pm_card_visa", 2_900).await;
     let big = served.price(5_900, "month").await;
     served.advance(11 * DAY + 12_345).await;
-    let now = served.now().to_string();
+    let at = served.now();
+    let now = at.to_string();
     let item = item(&served, &subscription);
     let (start, end) =
         (item["current_period_start"].as_i64().unwrap(), item["current_period_end"].as_i64().unwrap());
@@ -45,7 +46,7 @@ async fn an_upgrade_is_prorated_to_the_second_as_previewed() {
         preview.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let shown = served.post("/v1/invoices/create_preview", &preview).await;
     let share = |amount: i64| {
-        let product = amount * (end - served.now());
+        let product = amount * (end - at);
         (product * 2 + (end - start)) / (2 * (end - start))
     };
     let expected = share(5_900) - share(2_900);

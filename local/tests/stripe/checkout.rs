@@ -139,9 +139,9 @@ async fn business_in_another_country_pays_no_tax() {
 #[tokio::test]
 async fn a_session_expires() {
     let served = Served::start().await;
-    let expires = (served.now() + 1_800).to_string();
+    let expires = (served.now() + 1_860).to_string();
     let made = id(&session(&served, 4_900, &[("expires_at", &expires)]).await);
-    served.advance(1_801).await;
+    served.advance(1_861).await;
     assert_eq!(served.object(&made)["status"], "expired");
     assert!(served.stripe.pay_checkout(&made, &visa()).is_err());
     assert_eq!(served.try_post(&format!("/v1/checkout/sessions/{made}/expire"), &[]).await.status, 400);

@@ -8,7 +8,7 @@ use crate::served::{DAY, Served, id};
 async fn a_year_passes_in_one_step() {
     let served = Served::start().await;
     let (subscription, _) = served.subscription("pm_card_visa", 2_900).await;
-    served.advance(366 * DAY).await;
+    served.advance(366 * DAY + 7_200).await;
     let invoices = served.stripe.objects("invoice");
     assert_eq!(invoices.len(), 13);
     assert!(invoices.iter().all(|invoice| invoice["status"] == "paid"));
@@ -26,7 +26,7 @@ async fn an_unpaid_renewal_is_tried_again_and_stays_past_due() {
     let served = Served::start().await;
     let (subscription, customer) = served.subscription("pm_card_visa", 2_900).await;
     served.pay_with(&customer, "pm_card_chargeCustomerFail").await;
-    served.advance(31 * DAY + 7_200).await;
+    served.past_renewal(&subscription).await;
     let invoice = served.latest_invoice(&subscription);
     assert_eq!((&invoice["status"], &invoice["attempt_count"]), (&json!("open"), &json!(1)));
     assert_eq!(served.object(&subscription)["status"], "past_due");
@@ -68,7 +68,7 @@ async fn a_bank_that_asks_at_a_renewal_is_told_of() {
     let served = Served::start().await;
     let (subscription, customer) = served.subscription("pm_card_visa", 2_900).await;
     served.pay_with(&customer, "pm_card_authenticationRequired").await;
-    served.advance(31 * DAY + 7_200).await;
+    served.past_renewal(&subscription).await;
     assert_eq!(served.object(&subscription)["status"], "past_due");
     assert_eq!(served.stripe.events_of("invoice.payment_action_required").len(), 1);
     let intents = served.stripe.objects("payment_intent");

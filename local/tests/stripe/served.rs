@@ -91,6 +91,9 @@ impl Served {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let clock = Clock::new(Some(folder.join("clock")));
+        if let Some(moment) = local::binaries::starts_at().unwrap() {
+            clock.advance_to(moment).unwrap();
+        }
         let activity = Activity::default();
         let cloud = Cloud::open(CloudConfig {
             data: folder.to_owned(),
@@ -130,6 +133,13 @@ impl Served {
             }
             changes.changed().await.unwrap();
         }
+    }
+
+    /// Goes on until the period is over and its renewal has been tried once.
+    pub(crate) async fn past_renewal(&self, subscription: &str) {
+        let item = &self.object(subscription)["items"]["data"][0];
+        let tried = item["current_period_end"].as_i64().unwrap() + 3_700;
+        self.advance(u64::try_from(tried - self.now()).unwrap()).await;
     }
 
     pub(crate) async fn advance(&self, seconds: u64) {

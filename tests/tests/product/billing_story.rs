@@ -60,8 +60,8 @@ async fn looked_after(stack: &Stack, story: &mut Story, staff: &Client) {
     assert_eq!(status, 200, "{by_hand}");
     let tick: Value =
         serde_json::from_str(&tests::tree::read("events/billing/reconcile_stripe.json")).unwrap();
-    stack.invoke("reconcile_stripe", tick).await.unwrap();
     let date: String = stack.now().to_string().chars().take(10).collect();
+    stack.invoke("reconcile_stripe", tick).await.unwrap();
     let path = format!("/v1/admin/reconciliations/{date}");
     story.tell(staff, "GET /v1/admin/reconciliations/{date}", &path, None).await;
     story.tell(staff, "GET /v1/admin/reconciliations", "/v1/admin/reconciliations", None).await;

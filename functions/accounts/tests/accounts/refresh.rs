@@ -25,12 +25,12 @@ async fn a_token_is_replaced_and_its_repeat_gets_the_same_successor_for_thirty_s
     assert_ne!(second["refresh_token"], first);
     assert_eq!(me(&stack, &second["token"]).await.status, 200);
 
-    stack.advance(Duration::from_secs(29)).await;
+    stack.advance(Duration::from_secs(15)).await;
     let again = refresh(&client, &first).await.expect(200);
     assert_eq!(again["refresh_token"], second["refresh_token"]);
     assert_eq!(items(&stack, "session")[0]["refresh"]["generation"], 2);
 
-    stack.advance(Duration::from_secs(2)).await;
+    stack.advance(Duration::from_secs(16)).await;
     let answer = refresh(&client, &first).await;
     assert_eq!((answer.status, answer.code().as_str()), (401, "session_revoked"));
     let answer = refresh(&client, &second["refresh_token"]).await;

@@ -5,6 +5,7 @@ use domain::Refusal;
 use domain::billing::Dispute;
 use platform::auth::Operator;
 use platform::http::{self, Call, Limit, MINUTE, Reply};
+use platform::store::again;
 use platform::stripe::Stripe;
 use platform::stripe::dispute::{DisputeUpdate, Evidence};
 use platform::{App, Error, Exit, Result};
@@ -69,8 +70,13 @@ async fn submit_evidence(app: App, call: Call<Operator, Given>) -> Result<Reply<
     };
     let key = format!("evidence:{id}:{}", stored.version);
     let sent = calls.stripe.disputes().update(id, &update, &key).await?;
-    let next = Dispute { status: sent.status.to_string(), ..next };
-    let reply = Reply::ok(next.clone());
-    calls.billing.put_dispute(&stored, &next, call.once(&reply)?).await?;
-    Ok(reply)
+    let kept = again(async || {
+        let stored = calls.billing.dispute(id).await?.ok_or(Error::NotFound)?;
+        // Stripe's word of it, or of its end, may have been faster than its answer.
+        let status = if stored.is_closed() { stored.status.clone() } else { sent.status.to_string() };
+        let kept = Dispute { status, evidence_at: next.evidence_at, next_at: None, ..stored.value.clone() };
+        let once = call.once(&Reply::ok(kept.clone()))?;
+        calls.billing.put_dispute(&stored, &kept, once).await.map(|()| kept)
+    });
+    Ok(Reply::ok(kept.await?))
 }

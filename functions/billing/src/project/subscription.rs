@@ -52,6 +52,10 @@ pub async fn look(calls: &Calls<'_>, product: Product, stripe_id: &str) -> Resul
                 if ended(calls, previous.map(|first| &first.value)).await? {
                     return Err(Error::Conflict);
                 }
+                // Whoever leaves and comes back in one second has two that are of the same age.
+                if calls.billing.had(previous.map(|first| &first.value), &fetched.id).await? {
+                    return Ok(false);
+                }
                 undo_double(calls, &fetched).await?;
                 calls.billing.write(settled(calls, slot.as_ref())).await?;
                 return Ok(false);

@@ -29,6 +29,19 @@ impl Billing {
         self.table.query_all(all).await
     }
 
+    /// Whether this is the subscription after which the organisation got the one it has.
+    ///
+    /// # Errors
+    /// `unavailable`, `internal`.
+    pub async fn had(&self, has: Option<&Subscription>, stripe_id: &str) -> Result<bool> {
+        let Some((has, before)) = has.and_then(|has| Some((has, has.generation.checked_sub(1)?))) else {
+            return Ok(false);
+        };
+        let key = keys::subscription_history(self.org, has.product, before);
+        let closed = self.table.get_consistent::<Subscription>(&key).await?;
+        Ok(closed.is_some_and(|closed| closed.observed.stripe_id == stripe_id))
+    }
+
     /// The writes of a subscription as Stripe has it now; none if it is known like that.
     #[must_use]
     pub fn projected(

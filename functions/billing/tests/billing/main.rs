@@ -178,6 +178,14 @@ async fn refused(answer: impl Future<Output = Answer>) -> (u16, String) {
     (answer.status, answer.code())
 }
 
+/// Goes past midnight, UTC, if it comes within two minutes: what is counted by the day or the month begins anew then.
+async fn past_midnight(stack: &Stack) {
+    let left = 86_400 - stack.now().as_secs().rem_euclid(86_400);
+    if left < 120 {
+        after(stack, u64::try_from(left).unwrap() + 1).await;
+    }
+}
+
 /// Moves the clock by so many seconds.
 async fn after(stack: &Stack, seconds: u64) {
     stack.advance(std::time::Duration::from_secs(seconds)).await;

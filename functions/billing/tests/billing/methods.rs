@@ -142,7 +142,7 @@ async fn a_card_that_ends_is_told_of_a_month_and_a_week_before() {
         assert_eq!(warnings(), 1);
     }
     let mails = stack.mails_to("anna@example.com").await;
-    assert_eq!(mails.iter().filter(|mail| mail.text.contains("4242")).count(), 1, "and a mail says so");
+    assert_eq!(mails.iter().filter(|mail| mail.subject.contains("4242")).count(), 1, "and a mail says so");
     until(6).await;
     stack.travel(1).await;
     assert_eq!(warnings(), 2);

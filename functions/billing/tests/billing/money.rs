@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{heard, start};
 use crate::buyers::{COSTS, LAUNCH, buy};
-use crate::{DAY, audit, back, items, refused, staff, told};
+use crate::{DAY, audit, back, items, past_midnight, refused, staff, told};
 
 /// Somebody who bought something, and the invoice's and the charge's ids.
 async fn bought(stack: &Stack, email: &str, price: &str) -> (Client, String, String) {
@@ -207,6 +207,7 @@ async fn a_refund_whose_maker_dies_at_any_call_is_made_once() {
 #[tokio::test]
 async fn revenue_is_what_a_recount_of_the_ledger_gives() {
     let stack = start().await;
+    past_midnight(&stack).await;
     let (_, invoice, _) = bought(&stack, "anna@example.com", LAUNCH).await;
     bought(&stack, "boris@example.org", COSTS).await;
     let staff = staff(&stack).await;

@@ -296,10 +296,12 @@ async fn who_leaves_and_comes_back_has_paid_for_both() {
 async fn who_has_just_paid_on_stripes_page_does_not_pay_again_beside_it() {
     let stack = start().await;
     let anna = stack.verified("anna@example.com").await;
+    // Nothing is heard of the payment yet.
+    stack.stripe().webhooks().hold();
     buy(&stack, &anna, LAUNCH).await;
-    // Nothing was heard of the payment yet.
     let beside = refused(anna.post("/v1/billing/subscriptions", json!({"price": LAUNCH}))).await;
     assert_eq!(beside, (409, "already_subscribed".to_owned()));
+    stack.stripe().webhooks().release();
     heard(&stack).await;
     assert_eq!(stack.stripe().objects("subscription").len(), 1);
     assert_eq!(stack.stripe().objects("refund"), Vec::<Value>::new());

@@ -10,7 +10,7 @@ use local::harness::Client;
 use serde_json::{Value, json};
 
 use crate::buyers::buy;
-use crate::{DAY, HOUR, after, back, items, refused, staff};
+use crate::{DAY, HOUR, after, back, items, past_midnight, refused, staff};
 
 pub(crate) const USAGE: &str = "/v1/usage";
 pub(crate) const SMS: &str = "sms_segments";
@@ -101,6 +101,7 @@ pub(crate) async fn told_by_campaigns(stack: &Stack, person: &Client, record: &V
 #[tokio::test]
 async fn use_is_taken_in_listed_and_told_to_stripe_by_the_hour() {
     let stack = Stack::start().await;
+    past_midnight(&stack).await;
     stack.deliver_twice("send_meter_events");
     let anna = campaigner(&stack, "anna@example.com").await;
     let now = stack.now();
@@ -319,7 +320,7 @@ async fn e42_what_stripe_cannot_hold_is_refused_or_sent_in_parts() {
     assert_eq!(none, (422, "invalid".to_owned()));
     let many: Vec<Value> = (0..101).map(|n| record(&n.to_string(), "1", stack.now())).collect();
     assert_eq!(refused(anna.post(USAGE, records(&many))).await.0, 422);
-    let ahead = record("a", "1", stack.now() + std::time::Duration::from_secs(301));
+    let ahead = record("a", "1", stack.now() + std::time::Duration::from_secs(600));
     let answer = anna.post(USAGE, records(&[ahead])).await.expect(422);
     assert_eq!(answer["problems"][0]["pointer"], "/records/0/at");
 
@@ -362,6 +363,7 @@ async fn staff_take_back_what_is_not_billed() {
 #[tokio::test]
 async fn nobody_sees_or_touches_anothers_use() {
     let stack = Stack::start().await;
+    past_midnight(&stack).await;
     let anna = campaigner(&stack, "anna@example.com").await;
     let boris = campaigner(&stack, "boris@example.com").await;
     assert_eq!(tell(&anna, &record("same", "1", stack.now())).await["status"], 201);

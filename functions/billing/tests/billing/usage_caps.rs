@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::usage::{
     SMS, USAGE, campaigner, everything_adds_up, items_of_use, record, records, tell, told_by_campaigns,
 };
-use crate::{HOUR, after, back, refused, told};
+use crate::{HOUR, after, back, past_midnight, refused, told};
 
 const CAP: &str = "/v1/billing/caps/sms_segments";
 
@@ -77,6 +77,7 @@ async fn e43_others_at_the_same_counter_are_no_reason_to_be_turned_away() {
 #[tokio::test]
 async fn a_hard_cap_that_is_set_in_between_counts_what_was_used_before() {
     let stack = Stack::start().await;
+    past_midnight(&stack).await;
     let anna = campaigner(&stack, "anna@example.com").await;
     // Without a cap use is counted in any of eight places.
     let before: Vec<Value> = (0..20).map(|n| record(&format!("b-{n}"), "0.5", stack.now())).collect();
@@ -132,6 +133,7 @@ async fn a_hard_cap_that_is_set_in_between_counts_what_was_used_before() {
 #[tokio::test]
 async fn each_part_of_a_cap_is_told_once_a_day() {
     let stack = Stack::start().await;
+    past_midnight(&stack).await;
     let anna = campaigner(&stack, "anna@example.com").await;
     anna.put(CAP, cap("day", false, 80)).await.expect(200);
     for (id, quantity) in [("a", "49"), ("b", "1"), ("c", "1"), ("d", "30"), ("e", "40"), ("f", "500")] {

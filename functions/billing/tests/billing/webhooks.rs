@@ -5,7 +5,7 @@ use local::harness::Client;
 use serde_json::{Value, json};
 
 use crate::buyers::{COSTS, LAUNCH, buy, buyer};
-use crate::{audit, refused, staff};
+use crate::{audit, items, refused, staff};
 
 const PATH: &str = "/v1/webhooks/stripe";
 
@@ -24,7 +24,7 @@ fn event(id: &str, livemode: bool) -> Value {
 
 /// Somebody's subscription, after somebody wrote into the table that it is not paid.
 async fn tampered_with(stack: &Stack, whose: &Client) -> Value {
-    let mut tampered = crate::items(stack, whose, "subscription")[0].clone();
+    let mut tampered = items(stack, whose, "subscription")[0].clone();
     tampered["status"] = "past_due".into();
     tampered.as_object_mut().unwrap().remove("event");
     stack.put_item("billing", &tampered).await.unwrap();
@@ -138,7 +138,7 @@ async fn what_was_changed_by_hand_is_found_and_mended_at_night() {
     let anna = buyer(&stack, "anna@example.com", COSTS).await;
     let tampered = tampered_with(&stack, &anna).await;
     stack.advance(std::time::Duration::from_secs(24 * 3_600)).await;
-    assert_eq!(crate::items(&stack, &anna, "subscription")[0]["status"], "active");
+    assert_eq!(items(&stack, &anna, "subscription")[0]["status"], "active");
     let found = &stack.table("billing").of_kind("difference")[0];
     assert_eq!((&found["object"], &found["org"]), (&tampered["stripe_id"], &json!(anna.org())));
     assert!(found["kept"].as_str().unwrap().starts_with("past_due"), "{found}");
@@ -151,9 +151,9 @@ async fn e66_what_no_webhook_tells_is_found_within_a_quarter_of_an_hour() {
     let stack = Stack::start().await;
     stack.stripe().webhooks().drop_all();
     let anna = buyer(&stack, "anna@example.com", LAUNCH).await;
-    assert_eq!(crate::items(&stack, &anna, "trial")[0]["state"], "active");
+    assert_eq!(items(&stack, &anna, "trial")[0]["state"], "active");
     crate::after(&stack, 16 * 60).await;
-    assert_eq!(crate::items(&stack, &anna, "trial")[0]["state"], "converted");
+    assert_eq!(items(&stack, &anna, "trial")[0]["state"], "converted");
     assert_eq!(crate::held(&stack, &anna)["products"]["hosting"]["plan"], "launch");
     audit::check(&stack).await;
 }
@@ -234,10 +234,32 @@ async fn what_cannot_be_compared_keeps_nothing_else_from_being() {
         (&json!(1), &json!(1)),
         "the charge was compared"
     );
-    assert_eq!(crate::items(&stack, &anna, "subscription")[0]["status"], "past_due");
+    assert_eq!(items(&stack, &anna, "subscription")[0]["status"], "past_due");
     faults.clear();
     crate::after(&stack, crate::DAY).await;
     assert_eq!((&runs()[1]["failed"], &runs()[1]["differing"]), (&json!(0), &json!(1)));
-    assert_eq!(crate::items(&stack, &anna, "subscription")[0]["status"], "active");
+    assert_eq!(items(&stack, &anna, "subscription")[0]["status"], "active");
+    audit::check(&stack).await;
+}
+
+#[tokio::test]
+async fn evidence_of_which_stripe_tells_before_it_answers_is_kept() {
+    let stack = Stack::start().await;
+    let anna = buyer(&stack, "anna@example.com", LAUNCH).await;
+    let staff = staff(&stack).await;
+    let charge = items(&stack, &anna, "charge")[0]["id"].as_str().unwrap().to_owned();
+    let dispute = stack.stripe().open_dispute(&charge).unwrap()["id"].as_str().unwrap().to_owned();
+    stack.settle().await;
+    let answer = stack.faults().on("submit_evidence", "stripe", "POST /v1/disputes/{id}").hold();
+    let path = format!("/v1/admin/disputes/{dispute}/evidence");
+    let (sent, ()) = tokio::join!(staff.post(&path, json!({"explanation": "Used each day."})), async {
+        answer.reached().await;
+        while items(&stack, &anna, "dispute")[0]["status"] != "under_review" {
+            staff.get("/v1/admin/disputes").await;
+        }
+        answer.let_go();
+    });
+    assert_eq!(sent.ok()["status"], "under_review");
+    assert!(items(&stack, &anna, "dispute")[0]["evidence_at"].is_string());
     audit::check(&stack).await;
 }

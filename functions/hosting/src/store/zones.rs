@@ -20,7 +20,16 @@ impl HostingOfAll {
         self.table.get_consistent(&keys::zone(name)).await
     }
 
-    /// Takes a zone's lease; `None` while another worker has it.
+    /// Begins the queue of the sites' own zone. A customer's begins with the domain, and is gone with it.
+    pub(crate) async fn begin_zone(&self, name: &str) -> Result<()> {
+        let first = Write::create(keys::zone(name), "zone", &Zone::new(name)).or(Error::Conflict);
+        match self.table.write(first).await {
+            Err(Error::Conflict) => Ok(()),
+            begun => begun,
+        }
+    }
+
+    /// Takes a zone's lease; `None` while another worker has it, and when there is no such zone.
     pub(crate) async fn take_zone(
         &self,
         name: &str,
@@ -28,13 +37,6 @@ impl HostingOfAll {
         now: Timestamp,
         time: Duration,
     ) -> Result<Option<(Stored<Zone>, Lease)>> {
-        if self.zone(name).await?.is_none() {
-            let first = Write::create(keys::zone(name), "zone", &Zone::new(name)).or(Error::Conflict);
-            match self.table.write(first).await {
-                Ok(()) | Err(Error::Conflict) => {}
-                Err(error) => return Err(error),
-            }
-        }
         lease::take(&self.table, keys::zone(name), owner, now, time).await
     }
 

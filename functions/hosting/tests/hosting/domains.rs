@@ -173,6 +173,8 @@ async fn refuse_change(stack: &Stack, client: &Client, record: Value) {
         .put(&records, json!({"values": ["192.0.2.99"], "name": record["name"], "type": "A"}))
         .await
         .expect(202);
+    // Nobody has the change in hand while another is put in its place.
+    stack.settle().await;
     let mut change = stack.table("hosting").of_kind("dns_change").remove(0);
     change["record"]["values"] = json!(["300.1.1.1"]);
     stack.put_item("hosting", &change).await.unwrap();
@@ -280,6 +282,27 @@ async fn records_are_kept_changed_and_taken_away() {
     assert_eq!(anna.get(&records).await.ok()["items"].as_array().unwrap().len(), 4);
     put("www.example.org", "A", json!(["192.0.2.1"])).await.expect(202);
     until_insync(&stack, &anna, "example.org").await;
+}
+
+#[tokio::test]
+async fn a_worker_that_saw_a_zone_before_its_end_leaves_nothing_of_it() {
+    let stack = Stack::start().await;
+    let anna = paying(&stack, "anna@example.com").await;
+    anna.post(DOMAINS, json!({"name": "example.org"})).await.expect(201);
+    stack.settle().await;
+    let late = stack.faults().on("apply_dns_changes", "dynamodb", "GetItem").hold();
+    anna.delete(&format!("{DOMAINS}/example.org")).await.expect(202);
+    late.reached().await;
+    let wake = include_str!("../../../../events/hosting/apply_dns_changes.json");
+    let wake = wake.replace("sites.localhost", "example.org");
+    let turn = stack.invoke("apply_dns_changes", serde_json::from_str(&wake).unwrap()).await;
+    assert_eq!(turn.unwrap()["batchItemFailures"], json!([]));
+    assert!(zones(&stack, "example.org").is_empty(), "another took the whole turn");
+    late.let_go();
+    stack.settle().await;
+    let boris = paying(&stack, "boris@example.com").await;
+    boris.post(DOMAINS, json!({"name": "example.org"})).await.expect(201);
+    audit::check(&stack).await;
 }
 
 #[tokio::test]

@@ -201,7 +201,8 @@ async fn a_move_whose_files_cannot_be_listed_is_taken_back() {
     let asked = deployed(&stack, &anna, "acme").await;
     pay(&stack, &anna).await;
     // Before anybody was kept from writing; and when nobody could write any more.
-    for (passed, frozen, code) in [(0, 0, "internal"), (1, 1, "freeze_too_long")] {
+    // Ten failures may be over sooner than the time that nobody may write.
+    for (passed, frozen, codes) in [(0, 0, &["internal"][..]), (1, 1, &["freeze_too_long", "internal"])] {
         let operation = migrate(&crate::kills::signed_in(&stack, &anna).await, &asked).await;
         until_step(&stack, &operation, "copy_content").await;
         let before = policies(&stack);
@@ -210,7 +211,10 @@ async fn a_move_whose_files_cannot_be_listed_is_taken_back() {
         let turned = async || item(&stack, "operation", &operation)["direction"] == "back";
         stack.run_until("it turns back", crate::PATIENCE, turned).await;
         let error = item(&stack, "operation", &operation)["error"].clone();
-        assert_eq!((&error["step"], &error["code"]), (&json!("freeze_writes"), &json!(code)), "{error}");
+        assert!(
+            codes.iter().any(|code| error["code"] == *code) && error["step"] == "freeze_writes",
+            "{error}"
+        );
         until_over(&stack, &operation, "rolled_back").await;
         // Going back opens the bucket, whether or not it was shut.
         assert!(policies(&stack) > before + frozen);
@@ -235,8 +239,9 @@ async fn whoever_turns_back_opens_writes_before_waiting_for_name_servers() {
     until_step(&stack, &operation, "unfreeze_writes").await;
     let anna = crate::kills::signed_in(&stack, &anna).await;
     anna.post_empty(&format!("/v1/hosting/operations/{operation}/cancel")).await.expect(202);
-    stack.faults().clear();
+    stack.settle().await;
     let before = policies(&stack);
+    stack.faults().clear();
     let back = async || step(&stack, &operation, "unfreeze_writes")["state"] == "compensated";
     stack.run_until("the first step is taken back", crate::PATIENCE, back).await;
     assert_eq!(policies(&stack), before + 1, "writes are open");
