@@ -5,13 +5,17 @@ use platform::store::{Stored, again};
 use platform::{Error, Result};
 
 use crate::calls::Calls;
-use crate::{commands, project};
+use crate::{commands, project, send_usage};
 
 /// Takes a ladder that is due one step down.
 ///
 /// # Errors
 /// What Stripe refuses.
 pub async fn advance(calls: &Calls<'_>, due: &Stored<Dunning>) -> Result<()> {
+    if due.state == DunningState::Suspended {
+        // What takes long comes before the look: nobody is to pay between that and the end.
+        send_usage::settle(calls, due.product).await?;
+    }
     // It may have been paid with no word of it: whoever has paid is not shut out.
     project::invoice::look(calls, &due.invoice).await?;
     let is_due = |ladder: &Dunning| ladder.next_at.is_some_and(|next_at| next_at <= calls.origin.now);

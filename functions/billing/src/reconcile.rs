@@ -35,6 +35,7 @@ pub async fn reconcile(app: &App, stripe: &Stripe, origin: &Origin) -> Result<Re
     let all = BillingOfAll::of(app);
     let before = all.reconciliations(1, None).await?;
     let before = before.items.first().map(|before| &before.value);
+    let earlier = before.filter(|before| before.date == day(origin.now)).map_or(0, |before| before.differing);
     let from = before.and_then(|before| before.continues_before);
     let run = Reconciliation {
         date: day(origin.now),
@@ -44,7 +45,7 @@ pub async fn reconcile(app: &App, stripe: &Stripe, origin: &Origin) -> Result<Re
         continues_before: None,
         ended_at: origin.now,
     };
-    let mut night = Night { app, stripe, all, origin, run, failure: None };
+    let mut night = Night { app, stripe, all, origin, run, found: 0, failure: None };
     let done = night.movements().await;
     night.go_on(done);
     let done = night.used(before).await;
@@ -54,9 +55,11 @@ pub async fn reconcile(app: &App, stripe: &Stripe, origin: &Origin) -> Result<Re
     // There may be more of them than one night has time for.
     let done = night.subscriptions(from).await;
     night.go_on(done);
-    let Night { all, mut run, failure, .. } = night;
+    let Night { all, mut run, found, failure, .. } = night;
     run.ended_at = app.time();
-    app.count("ReconciliationDifferences", run.differing);
+    // A run that failed is made again: what it found and mended is still of that day.
+    run.differing = found + earlier;
+    app.count("ReconciliationDifferences", found);
     all.conclude(&run).await?;
     failure.map_or(Ok(run), Err)
 }
@@ -68,6 +71,8 @@ struct Night<'a> {
     all: BillingOfAll,
     origin: &'a Origin,
     run: Reconciliation,
+    /// How many differences were found that no run of that day had found.
+    found: u64,
     failure: Option<Error>,
 }
 
@@ -92,8 +97,8 @@ impl Night<'_> {
     async fn differs(&mut self, difference: Option<Difference>) -> Result<()> {
         self.run.checked += 1;
         let Some(difference) = difference else { return Ok(()) };
-        self.run.differing += 1;
-        self.all.note(&self.run.date, &difference).await
+        self.found += u64::from(self.all.note(&self.run.date, &difference).await?);
+        Ok(())
     }
 
     /// A run that is ended from outside would tell nothing.

@@ -172,7 +172,12 @@ impl Courier<'_> {
     /// was nothing.
     async fn clear(&self, zone: &str) -> Result<bool> {
         let listed = self.client.list_resource_record_sets().hosted_zone_id(&self.zone_id).max_items(100);
-        let listed = listed.send().await.map_err(|error| Error::aws("route53", error))?;
+        let listed = match listed.send().await {
+            Ok(listed) => listed,
+            // It is gone: whoever took it away did not live to tell.
+            Err(error) if error.code() == Some("NoSuchHostedZone") => return Ok(true),
+            Err(error) => return Err(Error::aws("route53", error)),
+        };
         let is_own = |set: &ResourceRecordSet| {
             plain(set.name()) == zone && matches!(set.r#type(), RrType::Ns | RrType::Soa)
         };

@@ -2,12 +2,13 @@
 
 use aws_sdk_ses::Client;
 use aws_sdk_ses::types::BehaviorOnMxFailure;
+use domain::SiteId;
 use domain::hosting::dns::{MailTokens, RecordState, mail_records};
-use domain::hosting::{DnsAction, EmailIdentity, ManagedRecord};
-use platform::store::{Stored, Write};
+use domain::hosting::{DnsAction, EmailIdentity, ManagedRecord, SiteState};
+use platform::store::{Stored, Write, again};
 use platform::{App, Error, Origin, Result};
 
-use crate::store::{HostingOfAll, identities, zones};
+use crate::store::{Hosting, HostingOfAll, identities, zones};
 
 /// Whether SES knows a domain: as somebody's mail domain, or as the product's own.
 ///
@@ -37,6 +38,43 @@ pub async fn register(app: &App, identity: &EmailIdentity) -> Result<MailTokens>
         .await
         .map_err(|error| Error::aws("ses", error))?;
     Ok(MailTokens { verification, dkim, mail_from: identity.mail_from.clone() })
+}
+
+/// Tells SES of a site's mail domain and asks for its records. One that was taken off the site meanwhile is forgotten again.
+///
+/// # Errors
+/// `record_conflict`; `site_not_active` for a site that is going; `version_conflict` when the domain was taken off; what SES
+/// fails with.
+pub async fn connect(
+    app: &App,
+    hosting: &Hosting,
+    site: SiteId,
+    identity: &EmailIdentity,
+    (region, origin): (&str, &Origin),
+) -> Result<EmailIdentity> {
+    let all = HostingOfAll::of(app);
+    let tokens = register(app, identity).await?;
+    let asked = again(async || {
+        let site = hosting.site(site).await?;
+        if !matches!(site.state, SiteState::Active | SiteState::Migrating | SiteState::Suspended) {
+            return Err(Error::refused("site_not_active", "The site is not active."));
+        }
+        let stored = hosting.fresh_identity(&identity.domain).await?;
+        let zone = stored.zone.as_ref().unwrap_or(&site.zone);
+        let records = records(&all, zone, &stored, &tokens, (region, origin)).await?;
+        let watched = stored.value.clone().watched(origin.now);
+        hosting.change_identity(&stored, &watched, &site, records).await?;
+        Ok(watched)
+    });
+    match asked.await {
+        Err(Error::NotFound) => {
+            if !all.is_mail_domain(&identity.domain).await? {
+                forget(app, &identity.domain).await?;
+            }
+            Err(Error::Conflict)
+        }
+        asked => asked,
+    }
 }
 
 /// Lets SES forget a domain. It answers the deletion of what it does not know with success.

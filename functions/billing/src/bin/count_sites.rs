@@ -17,5 +17,6 @@ async fn count_sites(app: App, message: Message<SiteTold>) -> Result<()> {
     match message.body {
         SiteTold::Requested(site) => billing.count_site(site).await,
         SiteTold::Gone(site) => billing.uncount_site(site).await,
+        SiteTold::Stays => Ok(()),
     }
 }

@@ -2,8 +2,8 @@
 
 use domain::billing::Product;
 use domain::{OrgId, Timestamp, UserId};
-use platform::Result;
 use platform::store::{Index, LastKey, Page, Query, Stored, Write};
+use platform::{Error, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -62,13 +62,17 @@ pub struct Resolution {
 }
 
 impl BillingOfAll {
-    /// Keeps a difference.
+    /// Keeps a difference. Answers whether it is news: what staff said of one that was found before stays.
     ///
     /// # Errors
     /// `unavailable`, `internal`.
-    pub async fn note(&self, date: &str, difference: &Difference) -> Result<()> {
+    pub async fn note(&self, date: &str, difference: &Difference) -> Result<bool> {
         let key = keys::difference(date, &difference.object);
-        self.table.write(Write::put(key, "difference", difference)).await
+        match self.table.write(Write::create(key, "difference", difference).or(Error::Conflict)).await {
+            Ok(()) => Ok(true),
+            Err(Error::Conflict) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Keeps what came of a comparison.

@@ -1,7 +1,9 @@
 //! Plans that hold less than what is in use are not changed to.
 
+use std::time::Duration;
+
 use local::Stack;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::buyers::{GROWTH, HOSTING, LAUNCH, buyer, quoted, take};
 use crate::{audit, refused};
@@ -41,6 +43,28 @@ async fn e28_a_plan_that_holds_less_than_is_used_is_refused_with_what_exceeds_it
     "#);
 
     assert_eq!(anna.get(HOSTING).await.ok().get("pending"), None, "and nothing has changed");
+    audit::check(&stack).await;
+}
+
+#[tokio::test]
+async fn a_site_that_was_never_built_is_not_in_use() {
+    let stack = Stack::start().await;
+    let anna = buyer(&stack, "anna@example.com", GROWTH).await;
+    let mut last = Value::Null;
+    for number in 0..4 {
+        last = anna.post("/v1/hosting/sites", json!({"label": format!("shop-{number}")})).await.expect(202);
+    }
+    stack.settle().await;
+    let wanted = json!({"price": LAUNCH, "quantity": 1});
+    let preview = format!("{HOSTING}/preview");
+    assert_eq!(refused(anna.post(&preview, wanted)).await, (409, "over_limit".to_owned()));
+    let operation = last["id"].as_str().unwrap();
+    anna.post_empty(&format!("/v1/hosting/operations/{operation}/cancel")).await.expect(202);
+    let site = format!("/v1/hosting/sites/{}", last["site"].as_str().unwrap());
+    let taken_back = async || anna.get(&site).await.ok()["state"] == "rolled_back";
+    stack.run_until("it is taken back", Duration::from_secs(600), taken_back).await;
+    let quote = quoted(&anna, LAUNCH, 1).await;
+    assert_eq!(take(&anna, &quote).await.ok()["pending"]["price"], LAUNCH);
     audit::check(&stack).await;
 }
 

@@ -7,7 +7,7 @@ use domain::Email;
 use domain::hosting::EmailIdentity;
 use domain::hosting::custom_domain::{CustomDomain, name_in, normal_name};
 use hosting::view::MailDomainView;
-use hosting::{Hosting, HostingOfAll, domains, mail_domains};
+use hosting::{Hosting, domains, mail_domains};
 use platform::auth::Admin;
 use platform::http::{self, Call, Limit, MINUTE, Reply};
 use platform::store::Stored;
@@ -64,12 +64,8 @@ async fn add_email_domain(app: App, call: Call<Admin, NewMailDomain>) -> Result<
         hosting.give_mail_domain(&stored, &identity, &zone).await?;
     }
     let identity = hosting.fresh_identity(&name).await?;
-    let tokens = mail_domains::register(&app, &identity).await?;
-    let all = HostingOfAll::of(&app);
     let around = (settings.aws_region.as_str(), call.origin());
-    let records = mail_domains::records(&all, &zone.name, &identity, &tokens, around).await?;
-    let watched = identity.value.clone().watched(call.now);
-    hosting.change_identity(&identity, &watched, records).await?;
+    let watched = mail_domains::connect(&app, &hosting, stored.id, &identity, around).await?;
     let standing = hosting.mail_standing(stored.id).await?;
     Ok(Reply::accepted(MailDomainView::of(&watched, &standing, call.now)))
 }

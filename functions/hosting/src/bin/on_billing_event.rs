@@ -10,7 +10,7 @@ use domain::hosting::Site;
 use domain::hosting::operation::Request;
 use hosting::HostingOfAll;
 use platform::queue::{self, Message};
-use platform::store::Stored;
+use platform::store::{Stored, again};
 use platform::{App, Error, Exit, Result};
 
 fn main() -> Exit {
@@ -22,14 +22,14 @@ async fn on_billing_event(app: App, message: Message<EntitlementsChanged>) -> Re
     let EntitlementsChanged { version, products } = message.body.clone();
     let plan = Entitlements { version, products };
     let hosting = HostingOfAll::of(&app);
-    hosting.hear(org, &plan, message.now).await?;
-    for stored in hosting.sites_of(org).await? {
-        inform(&hosting, &stored, &plan, &message).await?;
+    again(async || hosting.hear(org, &plan, message.now).await).await?;
+    for listed in hosting.sites_of(org).await? {
+        // It may change in this moment.
+        again(async || inform(&hosting, &hosting.site(org, listed.id).await?, &plan, &message).await).await?;
     }
     Ok(())
 }
 
-/// A site that changes in this moment fails the write, and the message comes again.
 async fn inform(
     hosting: &HostingOfAll,
     stored: &Stored<Site>,

@@ -1,7 +1,7 @@
 //! `POST /v1/hosting/sites/{site}/email-domain/retry`: let SES look once more for the records of a domain that it gave up.
 
 use hosting::view::MailDomainView;
-use hosting::{Hosting, HostingOfAll, mail_domains};
+use hosting::{Hosting, mail_domains};
 use platform::auth::Admin;
 use platform::http::{self, Call, Limit, MINUTE, Reply};
 use platform::{App, Exit, Result};
@@ -26,13 +26,11 @@ async fn retry_email_domain(app: App, call: Call<Admin>) -> Result<Reply<MailDom
     if let Some(zone) = &identity.zone {
         hosting.domain(zone).await?.check_open()?;
     }
-    // SES begins its 72 hours anew with a domain that it does not know, and may give it other keys.
+    // Of two at once one tries. SES begins its 72 hours anew with a domain that it does not know, and may give it other keys.
+    hosting.change_identity(&stored, &identity, &site, Vec::new()).await?;
     mail_domains::forget(&app, &identity.domain).await?;
-    let tokens = mail_domains::register(&app, &identity).await?;
-    let zone = identity.zone.as_ref().unwrap_or(&site.zone);
     let around = (settings.aws_region.as_str(), call.origin());
-    let records = mail_domains::records(&HostingOfAll::of(&app), zone, &identity, &tokens, around).await?;
-    hosting.change_identity(&stored, &identity, records).await?;
+    let identity = mail_domains::connect(&app, &hosting, site.id, &identity, around).await?;
     let standing = hosting.mail_standing(site.id).await?;
     Ok(Reply::accepted(MailDomainView::of(&identity, &standing, call.now)))
 }

@@ -76,7 +76,10 @@ impl Hosting {
     /// # Errors
     /// `version_conflict`.
     pub async fn change_domain(&self, stored: &Stored<CustomDomain>, domain: &CustomDomain) -> Result<()> {
-        self.table.write(replace(stored, domain)).await
+        // It may have been deleted and added again while a resolver was asked: versions begin anew then.
+        let same =
+            replace(stored, domain).when("reference = :reference", [(":reference", &stored.reference)]);
+        self.table.write(same).await
     }
 
     /// Lets a domain go: the worker of its zone takes its records and the zone away.

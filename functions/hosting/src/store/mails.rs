@@ -100,7 +100,7 @@ impl Hosting {
         self.table.transact(writes.into_iter().chain([Write::replace(stored, &site)])).await
     }
 
-    /// A mail domain that changed, with further writes.
+    /// A mail domain that changed, with further writes, while its site is as it was read.
     ///
     /// # Errors
     /// `version_conflict`.
@@ -108,9 +108,11 @@ impl Hosting {
         &self,
         stored: &Stored<EmailIdentity>,
         identity: &EmailIdentity,
+        site: &Stored<Site>,
         writes: Vec<Write>,
     ) -> Result<()> {
-        self.table.transact(writes.into_iter().chain([identities::replace(stored, identity)])).await
+        let same = Write::check(site.key.clone()).when("v = :v", [(":v", site.version)]);
+        self.table.transact(writes.into_iter().chain([identities::replace(stored, identity), same])).await
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use local::Stack;
+use local::aws::faults::When;
 use local::harness::Client;
 use serde_json::{Value, json};
 
@@ -302,6 +303,20 @@ async fn a_worker_that_saw_a_zone_before_its_end_leaves_nothing_of_it() {
     stack.settle().await;
     let boris = paying(&stack, "boris@example.com").await;
     boris.post(DOMAINS, json!({"name": "example.org"})).await.expect(201);
+    audit::check(&stack).await;
+}
+
+#[tokio::test]
+async fn a_zone_whose_worker_dies_when_it_is_gone_is_forgotten_all_the_same() {
+    let stack = Stack::start().await;
+    let anna = paying(&stack, "anna@example.com").await;
+    anna.post(DOMAINS, json!({"name": "example.org"})).await.expect(201);
+    stack.faults().on("apply_dns_changes", "route53", "DeleteHostedZone").kill_at(1, When::After);
+    anna.delete(&format!("{DOMAINS}/example.org")).await.expect(202);
+    let gone =
+        async || stack.table("hosting").of_kind("zone").iter().all(|zone| zone["name"] != "example.org");
+    stack.run_until("the zone is forgotten", Duration::from_secs(600), gone).await;
+    anna.post(DOMAINS, json!({"name": "example.org"})).await.expect(201);
     audit::check(&stack).await;
 }
 

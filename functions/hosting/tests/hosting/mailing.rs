@@ -270,3 +270,79 @@ async fn a_domain_that_ses_gave_up_is_tried_again() {
     assert_eq!(refused(anna.post_empty(&retry)).await, (409, "not_failed".to_owned()));
     verified(&stack, &anna, "acme.sites.localhost").await;
 }
+
+async fn until_zones_rest(stack: &Stack) {
+    let rest = async || stack.table("hosting").of_kind("dns_change").is_empty();
+    stack.run_until("the zones have it", Duration::from_secs(180), rest).await;
+}
+
+/// What SES knows of a domain.
+fn known(stack: &Stack, domain: &str) -> bool {
+    stack.cloud().ses().identities().iter().any(|identity| identity.name == domain)
+}
+
+/// Somebody with a site and a domain of their own.
+async fn with_domain(stack: &Stack) -> (Client, String) {
+    let anna = stack.verified("anna@example.com").await;
+    entitled(stack, anna.org(), |hosting| hosting["limits"]["custom_domains"] = json!(2)).await;
+    let asked = deployed(stack, &anna, "acme").await;
+    anna.post("/v1/hosting/domains", json!({"name": "example.org"})).await.expect(201);
+    (anna, format!("{}/email-domain", asked.path()))
+}
+
+#[tokio::test]
+async fn a_mail_domain_that_is_taken_off_while_it_is_added_is_not_left_at_ses() {
+    let stack = Stack::start().await;
+    let (anna, path) = with_domain(&stack).await;
+    let told = stack.faults().on("add_email_domain", "ses", "VerifyDomainIdentity").hold();
+    let (added, ()) = tokio::join!(anna.post(&path, json!({"domain": "example.org"})), async {
+        told.reached().await;
+        assert_eq!(anna.delete(&path).await.status, 204);
+        told.let_go();
+    });
+    assert_eq!((added.status, added.code().as_str()), (409, "version_conflict"));
+    assert!(!known(&stack, "example.org"));
+    anna.post(&path, json!({"domain": "example.org"})).await.expect(202);
+    until_zones_rest(&stack).await;
+    audit::check(&stack).await;
+}
+
+#[tokio::test]
+async fn a_mail_domain_is_taken_off_a_site_that_changes_in_that_moment() {
+    let stack = Stack::start().await;
+    let (anna, path) = with_domain(&stack).await;
+    anna.post(&path, json!({"domain": "example.org"})).await.expect(202);
+    stack.settle().await;
+    let forgotten = stack.faults().on("delete_email_domain", "ses", "DeleteIdentity").hold();
+    let (deleted, ()) = tokio::join!(anna.delete(&path), async {
+        forgotten.reached().await;
+        let mut site = stack.table("hosting").of_kind("site").remove(0);
+        site["v"] = json!(site["v"].as_u64().unwrap() + 1);
+        stack.put_item("hosting", &site).await.unwrap();
+        forgotten.let_go();
+    });
+    assert_eq!(deleted.status, 204, "{}", deleted.text());
+    assert!(!known(&stack, "example.org"));
+    until_zones_rest(&stack).await;
+    audit::check(&stack).await;
+}
+
+#[tokio::test]
+async fn of_two_retries_at_once_one_asks_ses() {
+    let stack = Stack::start().await;
+    let anna = stack.verified("anna@example.com").await;
+    let asked = deployed(&stack, &anna, "acme").await;
+    let mut identity = stack.table("hosting").of_kind("email_identity").remove(0);
+    identity["state"] = json!("failed");
+    stack.put_item("hosting", &identity).await.unwrap();
+    let retry = format!("{}/email-domain/retry", asked.path());
+    let first = stack.faults().on("retry_email_domain", "ses", "DeleteIdentity").hold();
+    let (one, ()) = tokio::join!(anna.post_empty(&retry), async {
+        first.reached().await;
+        assert_eq!(refused(anna.post_empty(&retry)).await, (409, "not_failed".to_owned()));
+        first.let_go();
+    });
+    assert_eq!(one.expect(202)["state"], "pending");
+    verified(&stack, &anna, "acme.sites.localhost").await;
+    audit::check(&stack).await;
+}
