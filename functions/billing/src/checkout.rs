@@ -61,7 +61,17 @@ pub async fn open(
         }
         // What became of it, whoever of those who wanted it was the one to store that.
         let slot = billing.slot(wanted.product).await?.ok_or(Error::Conflict)?;
-        if slot.state == SlotState::Open { Ok(slot) } else { Err(Error::Conflict) }
+        let is_wanted = slot.price.as_deref() == Some(price) && slot.quantity == quantity;
+        if slot.state != SlotState::Open || !is_wanted {
+            return Err(Error::Conflict);
+        }
+        // A subscription that was begun in this moment did not know of the page.
+        let begun = billing.standings(wanted.product).await?.subscription;
+        if !subscribed && begun.is_some_and(|begun| begun.is_live()) {
+            close(calls, &slot).await?;
+            return Err(Error::Conflict);
+        }
+        Ok(slot)
     })
     .await
 }

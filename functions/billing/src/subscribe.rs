@@ -65,20 +65,35 @@ pub async fn begin(calls: &Calls<'_>, price: &str, quantity: u64, method: Option
     };
     let call = Wanted::new(Action::Subscribe, format!("{product}:{generation}"), "/v1/subscriptions", &new)?;
     let made = again(async || {
-        let known = calls.billing.op(Action::Subscribe.as_str(), &call.entity).await?;
-        let other = known.filter(|known| known.state != OpState::Failed);
-        if other.is_some_and(|other| other.params["form"]["items"] != call.form["items"]) {
-            let message = "Another price or quantity is being subscribed to; try again in a moment.";
-            return Err(Error::refused("subscription_opening", message));
-        }
-        calls.make(call.clone(), Vec::new()).await
+        ensure_wanted(calls, &call).await?;
+        let made = calls.make(call.clone(), Vec::new()).await?;
+        // What was joined may have been stored since.
+        ensure_wanted(calls, &call).await.map(|()| made)
     })
     .await?;
     let id = made["id"].as_str().ok_or_else(|| Error::internal("a subscription without an id"))?;
     if let Some(method) = method {
         pay_first(calls, id, method).await?;
     }
-    gone_on(calls, product, id).await
+    let begun = gone_on(calls, product, id).await?;
+    // A page that was opened in this moment did not know of it.
+    again(async || match calls.billing.slot(product).await? {
+        Some(slot) if slot.state == SlotState::Open => checkout::close(calls, &slot).await,
+        _ => Ok(()),
+    })
+    .await?;
+    Ok(begun)
+}
+
+/// Whether what is being subscribed to, if anything, is what is wanted.
+async fn ensure_wanted(calls: &Calls<'_>, wanted: &Wanted) -> Result<()> {
+    let known = calls.billing.op(wanted.action.as_str(), &wanted.entity).await?;
+    let other = known.filter(|known| known.state != OpState::Failed);
+    if other.is_some_and(|other| other.params["form"]["items"] != wanted.form["items"]) {
+        let message = "Another price or quantity is being subscribed to; try again in a moment.";
+        return Err(Error::refused("subscription_opening", message));
+    }
+    Ok(())
 }
 
 /// Where a subscription stands that is to begin.

@@ -143,3 +143,31 @@ async fn an_end_that_a_crowd_wants_is_told_once() {
     assert_eq!(told(&stack, &anna, "billing.subscription_canceled"), 1);
     audit::check(&stack).await;
 }
+
+#[tokio::test]
+async fn a_page_that_is_opened_while_a_saved_card_subscribes_is_closed() {
+    let stack = Stack::start().await;
+    let anna = stack.verified("anna@example.com").await;
+    let address = json!({"line1": "1 Main St", "postal_code": "94103", "country": "US"});
+    anna.put("/v1/billing/account", json!({ "address": address })).await.expect(200);
+    let saved = pay_with(&stack, &anna, MASTERCARD).await;
+    stack.stripe().webhooks().hold();
+    let made = stack.faults().on("create_subscription", "stripe", "POST /v1/subscriptions").hold();
+    let wanted = json!({ "price": LAUNCH, "payment_method": saved });
+    let subscribe = anna.post("/v1/billing/subscriptions", wanted);
+    let (begun, page) = tokio::join!(subscribe, async {
+        made.reached().await;
+        let page = anna.post(CHECKOUT, json!({ "price": LAUNCH })).await;
+        made.let_go();
+        page
+    });
+    assert_eq!(begun.expect(201)["status"], "active");
+    let session = page.expect(201)["id"].as_str().unwrap().to_owned();
+    assert!(stack.stripe().pay_checkout(&session, &card(MASTERCARD)).is_err(), "nobody pays twice");
+    stack.stripe().webhooks().release();
+    stack.settle().await;
+    assert_eq!(items(&stack, &anna, "subscription")[0]["status"], "active");
+    assert_eq!(stack.stripe().objects("subscription").len(), 1);
+    assert_eq!(stack.stripe().objects("refund"), Vec::<Value>::new());
+    audit::check(&stack).await;
+}

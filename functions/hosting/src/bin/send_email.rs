@@ -40,13 +40,14 @@ async fn send_email(app: App, call: Call<Member, NewMail>) -> Result<Reply<Taken
     let from = call.body.check(&sender.domain)?;
     sender.may_send()?;
     hosting.mail_standing(site.id).await?.may_send()?;
-    hosting.count_mail(plan, most, call.now).await?;
+    // Nobody reads a mail twice because it was asked for twice at once.
+    hosting.count_mail(plan, most, call.begun(), call.now).await?;
     match hand_over(&app, &call.body, &from, &site).await {
         Ok(message_id) => Ok(Reply::accepted(Taken { message_id, from })),
         Err(error) => {
             // What SES refused, or was too busy for, did not leave.
             if matches!(error, Error::Refused { .. } | Error::Limited { .. }) {
-                hosting.uncount_mail(call.now).await?;
+                hosting.uncount_mail(call.ended(), call.now).await?;
             }
             Err(error)
         }

@@ -19,11 +19,17 @@ const TOLD_KEPT: Duration = Duration::from_secs(14 * 24 * 3_600);
 const TOLD: &str = "told_already";
 
 impl Hosting {
-    /// Counts a mail against the plan's month, before it leaves.
+    /// Counts a mail against the plan's month, before it leaves, with a further write.
     ///
     /// # Errors
-    /// `limit_reached`.
-    pub async fn count_mail(&self, plan: &str, most: u64, now: Timestamp) -> Result<()> {
+    /// `limit_reached`; what the further write says.
+    pub async fn count_mail(
+        &self,
+        plan: &str,
+        most: u64,
+        begun: Option<Write>,
+        now: Timestamp,
+    ) -> Result<()> {
         let limit = domain::hosting::site::limit_reached("mails_per_month", plan, most);
         let counted = Write::update(month(self.org, now))
             .set("kind", "mail_month")
@@ -31,7 +37,7 @@ impl Hosting {
             .when("attribute_not_exists(mails) OR mails < :most", [(":most", most)])
             .expires_at(now + Duration::from_secs(400 * 24 * 3_600))
             .or(limit);
-        self.table.write(counted).await
+        self.table.transact(begun.into_iter().chain([counted])).await
     }
 
     /// How many mails left this month.
@@ -43,12 +49,13 @@ impl Hosting {
         Ok(stored.map_or(0, |stored| stored.mails))
     }
 
-    /// A mail that SES certainly did not take is no mail.
+    /// A mail that SES certainly did not take is no mail. With a further write.
     ///
     /// # Errors
     /// `unavailable`, `internal`.
-    pub async fn uncount_mail(&self, now: Timestamp) -> Result<()> {
-        self.table.write(Write::update(month(self.org, now)).add("mails", -1)).await
+    pub async fn uncount_mail(&self, ended: Option<Write>, now: Timestamp) -> Result<()> {
+        let uncounted = Write::update(month(self.org, now)).add("mails", -1);
+        self.table.transact(ended.into_iter().chain([uncounted])).await
     }
 
     /// How the mail of a site fares. The site was read by [`Hosting::site`].

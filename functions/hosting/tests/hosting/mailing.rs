@@ -346,3 +346,29 @@ async fn of_two_retries_at_once_one_asks_ses() {
     verified(&stack, &anna, "acme.sites.localhost").await;
     audit::check(&stack).await;
 }
+
+#[tokio::test]
+async fn a_mail_that_is_asked_for_twice_at_once_leaves_once() {
+    let stack = Stack::start().await;
+    let anna = stack.verified("anna@example.com").await;
+    let asked = deployed(&stack, &anna, "acme").await;
+    let anna = verified(&stack, &anna, "acme.sites.localhost").await;
+    let once = anna.with_key("order-7");
+    let leaving = stack.faults().on("send_email", "ses", "SendEmail").hold();
+    let (sent, ()) = tokio::join!(send(&once, &asked, "omar@example.com"), async {
+        leaving.reached().await;
+        let twin = refused(send(&once, &asked, "omar@example.com")).await;
+        assert_eq!(twin, (409, "idempotency_in_progress".to_owned()));
+        leaving.let_go();
+    });
+    let sent = sent.expect(202);
+    assert_eq!(send(&once, &asked, "omar@example.com").await.expect(202), sent);
+    assert_eq!(stack.cloud().ses().mails_to("omar@example.com").len(), 1);
+
+    // What SES did not take may be asked for again at once.
+    stack.faults().on("send_email", "ses", "SendEmail").throttle();
+    let other = anna.with_key("order-8");
+    assert_eq!(send(&other, &asked, "omar@example.com").await.status, 429);
+    send(&other, &asked, "omar@example.com").await.expect(202);
+    assert_eq!(stack.cloud().ses().mails_to("omar@example.com").len(), 2);
+}

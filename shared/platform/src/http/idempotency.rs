@@ -1,7 +1,8 @@
 //! `Idempotency-Key`: a client that did not hear our reply asks again and gets the same one, without a second effect.
 //!
 //! The reply is stored for 24 hours under organisation and key, with a fingerprint of the request. Handlers that put
-//! [`super::Call::once`] into their transaction cannot lose it to a crash; for all others it is stored after the effect.
+//! [`super::Call::once`] into their transaction cannot lose it to a crash; for all others it is stored after the effect. Where that
+//! effect is not to be had twice and outside the table, [`super::Call::begun`] keeps a repeat out while it is under way.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -16,6 +17,8 @@ use crate::store::{Key, Table, Write};
 use crate::{Error, Result, hash};
 
 const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+/// Longer than any endpoint works on a request.
+const UNDER_WAY: Duration = Duration::from_secs(60);
 /// The code of a lost race for the record; clients see it only while the winner is still at work.
 const RACE: &str = "idempotency_in_progress";
 
@@ -33,6 +36,12 @@ struct Record {
     fingerprint: String,
     until: Timestamp,
     reply: Wire,
+}
+
+/// Somebody is at work on a request.
+#[derive(Debug, Serialize)]
+struct Begun {
+    until: Timestamp,
 }
 
 impl Idempotency {
@@ -89,6 +98,25 @@ impl Idempotency {
             .expires_at(until))
     }
 
+    /// The write that keeps a repeat out for as long as the request is at work.
+    pub(crate) fn begun(&self) -> Write {
+        let until = self.now + UNDER_WAY;
+        Write::put(self.work(), "idempotency", &Begun { until })
+            .when("attribute_not_exists(pk) OR until <= :idem_now", [(":idem_now", self.now.to_string())])
+            .or(Error::refused(RACE, "The same request is being answered."))
+            .decisive()
+            .expires_at(until)
+    }
+
+    /// The write that lets a repeat in again.
+    pub(crate) fn ended(&self) -> Write {
+        Write::put(self.work(), "idempotency", &Begun { until: self.now }).expires_at(self.now)
+    }
+
+    fn work(&self) -> Key {
+        Key::new(self.key.pk.clone(), "WORK")
+    }
+
     /// Whether the handler stored its reply itself.
     pub(crate) fn is_recorded(&self) -> bool {
         self.recorded.load(Ordering::Relaxed)
@@ -139,5 +167,9 @@ mod tests {
         write.sound().unwrap();
         assert!(one.is_recorded() && write.decisive);
         assert_eq!(write.key.pk, "IDEM#org_00000000000000000000000001#k");
+        let (begun, ended) = (one.begun(), one.ended());
+        begun.sound().unwrap();
+        ended.sound().unwrap();
+        assert!(begun.decisive && begun.key == ended.key && begun.key != write.key);
     }
 }

@@ -283,6 +283,20 @@ impl<A, B, Q> Call<A, B, Q> {
         }
     }
 
+    /// The record that refuses a repeat with the same `Idempotency-Key` while this request is answered, by
+    /// `idempotency_in_progress`. It belongs into the write before an effect outside the table. `None` if the client sent no
+    /// key.
+    #[must_use]
+    pub fn begun(&self) -> Option<Write> {
+        self.idempotency.as_ref().map(|idempotency| idempotency.begun())
+    }
+
+    /// The record that lets a repeat in again: there was no effect.
+    #[must_use]
+    pub fn ended(&self) -> Option<Write> {
+        self.idempotency.as_ref().map(|idempotency| idempotency.ended())
+    }
+
     /// A new identifier.
     #[must_use]
     pub fn new_id<T: crate::random::Generated>(&self) -> T {
