@@ -45,7 +45,7 @@ pub async fn reconcile(app: &App, stripe: &Stripe, origin: &Origin) -> Result<Re
         continues_before: None,
         ended_at: origin.now,
     };
-    let mut night = Night { app, stripe, all, origin, run, found: 0, failure: None };
+    let mut night = Night { app, stripe, all, origin, run, failure: None };
     let done = night.movements().await;
     night.go_on(done);
     let done = night.used(before).await;
@@ -55,11 +55,11 @@ pub async fn reconcile(app: &App, stripe: &Stripe, origin: &Origin) -> Result<Re
     // There may be more of them than one night has time for.
     let done = night.subscriptions(from).await;
     night.go_on(done);
-    let Night { all, mut run, found, failure, .. } = night;
+    let Night { all, mut run, failure, .. } = night;
     run.ended_at = app.time();
     // A run that failed is made again: what it found and mended is still of that day.
-    run.differing = found + earlier;
-    app.count("ReconciliationDifferences", found);
+    run.differing = all.differing(&run.date).await?;
+    app.count("ReconciliationDifferences", run.differing.saturating_sub(earlier));
     all.conclude(&run).await?;
     failure.map_or(Ok(run), Err)
 }
@@ -71,8 +71,6 @@ struct Night<'a> {
     all: BillingOfAll,
     origin: &'a Origin,
     run: Reconciliation,
-    /// How many differences were found that no run of that day had found.
-    found: u64,
     failure: Option<Error>,
 }
 
@@ -97,8 +95,7 @@ impl Night<'_> {
     async fn differs(&mut self, difference: Option<Difference>) -> Result<()> {
         self.run.checked += 1;
         let Some(difference) = difference else { return Ok(()) };
-        self.found += u64::from(self.all.note(&self.run.date, &difference).await?);
-        Ok(())
+        self.all.note(&self.run.date, &difference).await
     }
 
     /// A run that is ended from outside would tell nothing.

@@ -77,11 +77,14 @@ pub async fn begin(calls: &Calls<'_>, price: &str, quantity: u64, method: Option
     }
     let begun = gone_on(calls, product, id).await?;
     // A page that was opened in this moment did not know of it.
-    again(async || match calls.billing.slot(product).await? {
+    let closed = again(async || match calls.billing.slot(product).await? {
         Some(slot) if slot.state == SlotState::Open => checkout::close(calls, &slot).await,
         _ => Ok(()),
-    })
-    .await?;
+    });
+    // The subscription is there all the same; whoever pays on the page is given that back.
+    if let Err(error) = closed.await {
+        calls.app.report(calls.origin, &error);
+    }
     Ok(begun)
 }
 

@@ -4,7 +4,7 @@ use aws_sdk_ses::Client;
 use aws_sdk_ses::types::BehaviorOnMxFailure;
 use domain::SiteId;
 use domain::hosting::dns::{MailTokens, RecordState, mail_records};
-use domain::hosting::{DnsAction, EmailIdentity, ManagedRecord, SiteState};
+use domain::hosting::{DnsAction, EmailIdentity, ManagedRecord, Site, SiteState};
 use platform::store::{Stored, Write, again};
 use platform::{App, Error, Origin, Result};
 
@@ -40,6 +40,60 @@ pub async fn register(app: &App, identity: &EmailIdentity) -> Result<MailTokens>
     Ok(MailTokens { verification, dkim, mail_from: identity.mail_from.clone() })
 }
 
+/// Has SES look once more for the records of a site's mail domain that it gave up. What fails is no try.
+///
+/// # Errors
+/// `not_failed`, `too_many_tries`, `domain_not_ready`; as [`connect`].
+pub async fn retry(
+    app: &App,
+    hosting: &Hosting,
+    site: SiteId,
+    around: (&str, &Origin),
+) -> Result<EmailIdentity> {
+    let (_, origin) = around;
+    // Of two at once one tries.
+    let (before, tried) = again(async || {
+        let site = hosting.site(site).await?;
+        ensure_stays(&site)?;
+        let before = hosting.fresh_identity(site.mail_domain()).await?;
+        let tried = before.value.clone().retried(origin.now)?;
+        // A customer's zone that is being deleted takes no records any more.
+        if let Some(zone) = &tried.zone {
+            hosting.domain(zone).await?.check_open()?;
+        }
+        hosting.change_identity(&before, &tried, &site, Vec::new()).await?;
+        Ok((before.value, tried))
+    })
+    .await?;
+    let connected = async {
+        // SES begins its 72 hours anew with a domain that it does not know, and may give it other keys.
+        forget(app, &tried.domain).await?;
+        connect(app, hosting, site, &tried, around).await
+    };
+    let connected = connected.await;
+    if connected.is_err() {
+        let undone = again(async || match hosting.fresh_identity(&tried.domain).await {
+            Ok(stored) if stored.value == tried => {
+                HostingOfAll::of(app).observed(&stored, &before, None).await
+            }
+            Ok(_) | Err(Error::NotFound) => Ok(()),
+            Err(error) => Err(error),
+        });
+        if let Err(error) = undone.await {
+            app.report(origin, &error);
+        }
+    }
+    connected
+}
+
+/// A site that is being taken away gets no more records.
+fn ensure_stays(site: &Site) -> Result<()> {
+    if matches!(site.state, SiteState::Active | SiteState::Migrating | SiteState::Suspended) {
+        return Ok(());
+    }
+    Err(Error::refused("site_not_active", "The site is not active."))
+}
+
 /// Tells SES of a site's mail domain and asks for its records. One that was taken off the site meanwhile is forgotten again.
 ///
 /// # Errors
@@ -56,10 +110,15 @@ pub async fn connect(
     let tokens = register(app, identity).await?;
     let asked = again(async || {
         let site = hosting.site(site).await?;
-        if !matches!(site.state, SiteState::Active | SiteState::Migrating | SiteState::Suspended) {
-            return Err(Error::refused("site_not_active", "The site is not active."));
-        }
         let stored = hosting.fresh_identity(&identity.domain).await?;
+        if stored.site != site.id {
+            return Err(Error::NotFound);
+        }
+        if let Err(going) = ensure_stays(&site) {
+            // Whoever takes the domain from the site lets SES forget it: anew, as the domain is another since.
+            hosting.change_identity(&stored, &stored.value, &site, Vec::new()).await?;
+            return Err(going);
+        }
         let zone = stored.zone.as_ref().unwrap_or(&site.zone);
         let records = records(&all, zone, &stored, &tokens, (region, origin)).await?;
         let watched = stored.value.clone().watched(origin.now);

@@ -16,7 +16,7 @@ pub struct Reconciliation {
     pub date: String,
     /// How many of Stripe's subscriptions, open invoices, movements of money and days of metered use were looked at.
     pub checked: u64,
-    /// How many of them were not as they were kept here.
+    /// How many things were found on that day that were not as they were kept here, by earlier runs too.
     pub differing: u64,
     /// How many of them could not be looked at; the log says why.
     #[serde(default)]
@@ -62,17 +62,25 @@ pub struct Resolution {
 }
 
 impl BillingOfAll {
-    /// Keeps a difference. Answers whether it is news: what staff said of one that was found before stays.
+    /// Keeps a difference. What staff said of one that was found before stays.
     ///
     /// # Errors
     /// `unavailable`, `internal`.
-    pub async fn note(&self, date: &str, difference: &Difference) -> Result<bool> {
+    pub async fn note(&self, date: &str, difference: &Difference) -> Result<()> {
         let key = keys::difference(date, &difference.object);
         match self.table.write(Write::create(key, "difference", difference).or(Error::Conflict)).await {
-            Ok(()) => Ok(true),
-            Err(Error::Conflict) => Ok(false),
-            Err(error) => Err(error),
+            Err(Error::Conflict) => Ok(()),
+            noted => noted,
         }
+    }
+
+    /// How many differences were found on a day.
+    ///
+    /// # Errors
+    /// `unavailable`, `internal`.
+    pub async fn differing(&self, date: &str) -> Result<u64> {
+        let all = Query::pk(keys::reconciliation(date).pk).begins(keys::DIFFERENCE).consistent();
+        Ok(self.table.query_all::<Difference>(all).await?.len() as u64)
     }
 
     /// Keeps what came of a comparison.

@@ -37,6 +37,7 @@ fn parts_told(stack: &Stack, person: &Client) -> Vec<u64> {
 #[tokio::test]
 async fn e43_two_hundred_at_once_at_cap_minus_one_one_is_taken_and_all_others_hear_of_the_cap() {
     let stack = Stack::start().await;
+    past_midnight(&stack).await;
     let anna = campaigner(&stack, "anna@example.com").await;
     anna.put(CAP, cap("month", true, 8)).await.expect(200);
     assert_eq!(tell(&anna, &record("before", "9", stack.now())).await["status"], 201);
@@ -153,6 +154,7 @@ async fn each_part_of_a_cap_is_told_once_a_day() {
 #[tokio::test]
 async fn what_happened_beyond_a_hard_cap_is_kept_and_not_charged() {
     let stack = Stack::start().await;
+    past_midnight(&stack).await;
     stack.deliver_twice("consume_usage");
     let anna = campaigner(&stack, "anna@example.com").await;
     anna.put(CAP, cap("month", true, 8)).await.expect(200);

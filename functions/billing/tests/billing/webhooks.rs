@@ -254,8 +254,11 @@ async fn evidence_of_which_stripe_tells_before_it_answers_is_kept() {
     let path = format!("/v1/admin/disputes/{dispute}/evidence");
     let (sent, ()) = tokio::join!(staff.post(&path, json!({"explanation": "Used each day."})), async {
         answer.reached().await;
+        let mut asked = 0;
         while items(&stack, &anna, "dispute")[0]["status"] != "under_review" {
             staff.get("/v1/admin/disputes").await;
+            asked += 1;
+            assert!(asked < 10_000, "nobody heard of it");
         }
         answer.let_go();
     });

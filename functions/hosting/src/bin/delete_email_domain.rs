@@ -20,7 +20,9 @@ async fn delete_email_domain(app: App, call: Call<Admin>) -> Result<Reply<(), 20
         if stored.own_mail_domain.as_ref() != Some(&domain) {
             return Ok(());
         }
-        let identity = hosting.fresh_identity(&domain).await?;
+        // Taken off since the site was read: that is read anew.
+        let gone = |error| if matches!(error, Error::NotFound) { Error::Conflict } else { error };
+        let identity = hosting.fresh_identity(&domain).await.map_err(gone)?;
         // After the look, so that whoever tells SES of it once more fails this write, or finds the domain gone.
         mail_domains::forget(&app, &domain).await?;
         let writes = mail_domains::removal(&HostingOfAll::of(&app), &identity, call.origin()).await?;

@@ -19,18 +19,9 @@ fn main() -> Exit {
 async fn retry_email_domain(app: App, call: Call<Admin>) -> Result<Reply<MailDomainView, 202>> {
     let settings: Settings = app.config()?;
     let hosting = Hosting::of(&app, call.caller.org());
-    let site = hosting.site(call.id("site")?).await?;
-    let stored = hosting.fresh_identity(site.mail_domain()).await?;
-    let identity = stored.value.clone().retried(call.now)?;
-    // A customer's zone that is being deleted takes no records any more.
-    if let Some(zone) = &identity.zone {
-        hosting.domain(zone).await?.check_open()?;
-    }
-    // Of two at once one tries. SES begins its 72 hours anew with a domain that it does not know, and may give it other keys.
-    hosting.change_identity(&stored, &identity, &site, Vec::new()).await?;
-    mail_domains::forget(&app, &identity.domain).await?;
+    let site = call.id("site")?;
     let around = (settings.aws_region.as_str(), call.origin());
-    let identity = mail_domains::connect(&app, &hosting, site.id, &identity, around).await?;
-    let standing = hosting.mail_standing(site.id).await?;
+    let identity = mail_domains::retry(&app, &hosting, site, around).await?;
+    let standing = hosting.mail_standing(site).await?;
     Ok(Reply::accepted(MailDomainView::of(&identity, &standing, call.now)))
 }

@@ -3,6 +3,7 @@
 use aws_sdk_ses::Client;
 use aws_sdk_ses::config::retry::RetryConfig;
 use aws_sdk_ses::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_ses::operation::send_email::builders::SendEmailFluentBuilder;
 use aws_sdk_ses::types::{Body, Content, Destination, Message, MessageTag};
 use domain::hosting::Site;
 use domain::hosting::mailing::NewMail;
@@ -40,9 +41,10 @@ async fn send_email(app: App, call: Call<Member, NewMail>) -> Result<Reply<Taken
     let from = call.body.check(&sender.domain)?;
     sender.may_send()?;
     hosting.mail_standing(site.id).await?.may_send()?;
+    let prepared = prepare(&app, &call.body, &from, &site)?;
     // Nobody reads a mail twice because it was asked for twice at once.
     hosting.count_mail(plan, most, call.begun(), call.now).await?;
-    match hand_over(&app, &call.body, &from, &site).await {
+    match hand_over(prepared).await {
         Ok(message_id) => Ok(Reply::accepted(Taken { message_id, from })),
         Err(error) => {
             // What SES refused, or was too busy for, did not leave.
@@ -54,7 +56,7 @@ async fn send_email(app: App, call: Call<Member, NewMail>) -> Result<Reply<Taken
     }
 }
 
-async fn hand_over(app: &App, mail: &NewMail, from: &str, site: &Site) -> Result<String> {
+fn prepare(app: &App, mail: &NewMail, from: &str, site: &Site) -> Result<SendEmailFluentBuilder> {
     let settings: Settings = app.config()?;
     // The SDK must not repeat a call whose outcome it does not know: that would be a mail sent twice.
     let config = aws_sdk_ses::config::Builder::from(app.aws()).retry_config(RetryConfig::disabled());
@@ -65,15 +67,18 @@ async fn hand_over(app: &App, mail: &NewMail, from: &str, site: &Site) -> Result
     let tags = [(ORG_TAG, site.org.to_string()), (SITE_TAG, site.id.to_string())];
     let tags = tags.map(|(name, value)| MessageTag::builder().name(name).value(value).build());
     let tags = tags.into_iter().collect::<Result<_, _>>().map_err(Error::caused)?;
-    let call = Client::from_conf(config.build())
+    Ok(Client::from_conf(config.build())
         .send_email()
         .source(from)
         .destination(Destination::builder().to_addresses(mail.to.as_str()).build())
         .message(message)
         .configuration_set_name(&settings.site_mail_configuration_set)
         .set_reply_to_addresses(mail.reply_to.as_ref().map(|to| vec![to.as_str().to_owned()]))
-        .set_tags(Some(tags));
-    match call.send().await {
+        .set_tags(Some(tags)))
+}
+
+async fn hand_over(prepared: SendEmailFluentBuilder) -> Result<String> {
+    match prepared.send().await {
         Ok(answer) => Ok(answer.message_id),
         Err(SdkError::ServiceError(answer)) if answer.raw().status().as_u16() < 500 => {
             let code = answer.err().code().unwrap_or("Unknown");

@@ -111,8 +111,7 @@ pub(super) fn no_longer_waiting(run: &Run<'_>) -> Option<Write> {
 
 pub(super) async fn await_host(run: &Run<'_>) -> Result<Outcome> {
     let host = run.store.host(run.host()?).await?;
-    // One that is being emptied meanwhile lets the site move once it is there.
-    if host.serves() { Ok(Outcome::done()) } else { Ok(Outcome::Wait(LOOK_AGAIN)) }
+    if host.is_ready() { Ok(Outcome::done()) } else { Ok(Outcome::Wait(LOOK_AGAIN)) }
 }
 
 pub(super) async fn release(run: &Run<'_>) -> Result<Outcome> {

@@ -266,6 +266,16 @@ async fn a_domain_that_ses_gave_up_is_tried_again() {
     identity["state"] = json!("failed");
     stack.put_item("hosting", &identity).await.unwrap();
     let retry = format!("{}/email-domain/retry", asked.path());
+    // What fails is no try.
+    stack
+        .faults()
+        .on("retry_email_domain", "ses", "VerifyDomainIdentity")
+        .times(10)
+        .fail(500, "InternalFailure");
+    assert_eq!(anna.post_empty(&retry).await.status, 503);
+    stack.faults().clear();
+    let after = stack.table("hosting").of_kind("email_identity").remove(0);
+    assert_eq!((&after["state"], &after["tries"]), (&identity["state"], &identity["tries"]));
     assert_eq!(anna.post_empty(&retry).await.expect(202)["state"], "pending");
     assert_eq!(refused(anna.post_empty(&retry)).await, (409, "not_failed".to_owned()));
     verified(&stack, &anna, "acme.sites.localhost").await;
