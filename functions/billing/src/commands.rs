@@ -84,6 +84,14 @@ pub async fn end(calls: &Calls<'_>, product: Product, stripe_id: &str, was_paid:
     if was_paid {
         send_usage::settle(calls, product).await?;
     }
+    cancel_now(calls, stripe_id, was_paid).await
+}
+
+/// Ends a subscription at once whose use is settled.
+///
+/// # Errors
+/// What Stripe refuses.
+pub async fn cancel_now(calls: &Calls<'_>, stripe_id: &str, was_paid: bool) -> Result<()> {
     let params = CancelSubscription {
         invoice_now: Some(was_paid),
         prorate: Some(false),

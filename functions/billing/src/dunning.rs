@@ -12,7 +12,8 @@ use crate::{commands, project, send_usage};
 /// # Errors
 /// What Stripe refuses.
 pub async fn advance(calls: &Calls<'_>, due: &Stored<Dunning>) -> Result<()> {
-    if due.state == DunningState::Suspended {
+    let at_foot = due.state == DunningState::Suspended;
+    if at_foot {
         // What takes long comes before the look: nobody is to pay between that and the end.
         send_usage::settle(calls, due.product).await?;
     }
@@ -20,9 +21,9 @@ pub async fn advance(calls: &Calls<'_>, due: &Stored<Dunning>) -> Result<()> {
     project::invoice::look(calls, &due.invoice).await?;
     let is_due = |ladder: &Dunning| ladder.next_at.is_some_and(|next_at| next_at <= calls.origin.now);
     let ladder = calls.billing.ladder(&due.invoice).await?.ok_or(Error::NotFound)?;
-    if ladder.state == DunningState::Suspended && is_due(&ladder) {
+    if at_foot && ladder.state == DunningState::Suspended && is_due(&ladder) {
         // Stripe first: a ladder at its foot is not looked at again.
-        commands::end(calls, ladder.product, &ladder.subscription, true).await?;
+        commands::cancel_now(calls, &ladder.subscription, true).await?;
         project::subscription::look(calls, ladder.product, &ladder.subscription).await?;
     }
     again(async || step(calls, &ladder).await).await

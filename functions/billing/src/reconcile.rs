@@ -27,7 +27,8 @@ const LONG_OVER: Duration = Duration::from_secs(30 * 24 * 3_600);
 const ENOUGH: Duration = Duration::from_secs(30);
 
 /// Compares every living subscription and every open invoice that Stripe has, what moved its balance lately, and the use
-/// that arrived since the comparison before, and keeps what came of it. What fails for one of them is told, and keeps no other from being compared.
+/// that arrived since the comparison before, and keeps what came of it. What fails for one of them is told, and keeps no
+/// other from being compared.
 ///
 /// # Errors
 /// What the first that failed did with, once the rest is done.

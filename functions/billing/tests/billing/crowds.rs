@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use domain::Timestamp;
 use futures_util::future::join_all;
 use local::Stack;
-use local::harness::Answer;
+use local::harness::{Answer, Client};
 use serde_json::{Value, json};
 
 use crate::buyers::{CHECKOUT, HOSTING, LAUNCH, MASTERCARD, buyer, card, pay_with};
@@ -144,16 +144,21 @@ async fn an_end_that_a_crowd_wants_is_told_once() {
     audit::check(&stack).await;
 }
 
-#[tokio::test]
-async fn a_page_that_is_opened_while_a_saved_card_subscribes_is_closed() {
-    let stack = Stack::start().await;
+/// Somebody who has not bought, what they ask for to subscribe with their card, and no word of Stripe's for now.
+async fn with_saved_card(stack: &Stack) -> (Client, Value) {
     let anna = stack.verified("anna@example.com").await;
     let address = json!({"line1": "1 Main St", "postal_code": "94103", "country": "US"});
     anna.put("/v1/billing/account", json!({ "address": address })).await.expect(200);
-    let saved = pay_with(&stack, &anna, MASTERCARD).await;
+    let saved = pay_with(stack, &anna, MASTERCARD).await;
     stack.stripe().webhooks().hold();
+    (anna, json!({ "price": LAUNCH, "payment_method": saved }))
+}
+
+#[tokio::test]
+async fn a_page_that_is_opened_while_a_saved_card_subscribes_is_closed() {
+    let stack = Stack::start().await;
+    let (anna, wanted) = with_saved_card(&stack).await;
     let made = stack.faults().on("create_subscription", "stripe", "POST /v1/subscriptions").hold();
-    let wanted = json!({ "price": LAUNCH, "payment_method": saved });
     let subscribe = anna.post("/v1/billing/subscriptions", wanted);
     let (begun, page) = tokio::join!(subscribe, async {
         made.reached().await;
@@ -175,15 +180,10 @@ async fn a_page_that_is_opened_while_a_saved_card_subscribes_is_closed() {
 #[tokio::test]
 async fn a_page_that_comes_after_what_a_saved_card_subscribed_is_refused() {
     let stack = Stack::start().await;
-    let anna = stack.verified("anna@example.com").await;
-    let address = json!({"line1": "1 Main St", "postal_code": "94103", "country": "US"});
-    anna.put("/v1/billing/account", json!({ "address": address })).await.expect(200);
-    let saved = pay_with(&stack, &anna, MASTERCARD).await;
-    stack.stripe().webhooks().hold();
+    let (anna, wanted) = with_saved_card(&stack).await;
     let faults = stack.faults();
     let made = faults.on("create_subscription", "stripe", "POST /v1/subscriptions").hold();
     let opened = faults.on("create_checkout", "stripe", "POST /v1/checkout/sessions").hold();
-    let wanted = json!({ "price": LAUNCH, "payment_method": saved });
     let page = async {
         made.reached().await;
         anna.post(CHECKOUT, json!({ "price": LAUNCH })).await

@@ -257,15 +257,20 @@ async fn e55_a_domain_that_loses_its_records_sends_no_more() {
     assert_eq!(stack.browse("http://acme.sites.localhost/").await.status, 200);
 }
 
-#[tokio::test]
-async fn a_domain_that_ses_gave_up_is_tried_again() {
-    let stack = Stack::start().await;
+/// Somebody whose site's mail domain SES has given up, as it is kept, and where it is tried again.
+async fn given_up(stack: &Stack) -> (Client, Value, String) {
     let anna = stack.verified("anna@example.com").await;
-    let asked = deployed(&stack, &anna, "acme").await;
+    let asked = deployed(stack, &anna, "acme").await;
     let mut identity = stack.table("hosting").of_kind("email_identity").remove(0);
     identity["state"] = json!("failed");
     stack.put_item("hosting", &identity).await.unwrap();
-    let retry = format!("{}/email-domain/retry", asked.path());
+    (anna, identity, format!("{}/email-domain/retry", asked.path()))
+}
+
+#[tokio::test]
+async fn a_domain_that_ses_gave_up_is_tried_again() {
+    let stack = Stack::start().await;
+    let (anna, identity, retry) = given_up(&stack).await;
     // What fails is no try.
     stack
         .faults()
@@ -340,12 +345,7 @@ async fn a_mail_domain_is_taken_off_a_site_that_changes_in_that_moment() {
 #[tokio::test]
 async fn of_two_retries_at_once_one_asks_ses() {
     let stack = Stack::start().await;
-    let anna = stack.verified("anna@example.com").await;
-    let asked = deployed(&stack, &anna, "acme").await;
-    let mut identity = stack.table("hosting").of_kind("email_identity").remove(0);
-    identity["state"] = json!("failed");
-    stack.put_item("hosting", &identity).await.unwrap();
-    let retry = format!("{}/email-domain/retry", asked.path());
+    let (anna, _, retry) = given_up(&stack).await;
     let first = stack.faults().on("retry_email_domain", "ses", "DeleteIdentity").hold();
     let (one, ()) = tokio::join!(anna.post_empty(&retry), async {
         first.reached().await;
